@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's end of the spawner's socket: requests out, answers and deaths back.
+ */
+#pragma once
+
+#include "dmuserd/messages/spawner.h"
+
+#include <systemd/sd-event.h>
+#include <sys/types.h>
+
+struct spawner_link;
+
+/* What came of a SPAWN: pidfd (consumed by the callback; -EBADF on error). Called once for each, with
+ * error -ETIMEDOUT after the deadline, -ECONNRESET when the spawner is gone. */
+typedef void (*spawner_spawned_fn)(void *userdata, int error, enum confine_step step, pid_t pid, int pidfd);
+/* A child has ended; status as of waitpid(). Also for those that a LIST found dead. */
+typedef void (*spawner_exited_fn)(void *userdata, int status);
+
+/* One child as LIST tells it. pidfd is consumed by the callback; -EBADF if it is dead. */
+typedef void (*spawner_child_fn)(void *userdata, const struct spawner_reply *child, int pidfd);
+typedef void (*spawner_listed_fn)(void *userdata, int error);
+
+/* Connects to <run_dir>/spawner.sock. Blocking, at start only; -ECONNREFUSED or -ENOENT: none runs. */
+int spawner_link_new(sd_event *event, const char *path, struct spawner_link **ret_link);
+void spawner_link_free(struct spawner_link *link);
+
+/*
+ * fds: as SPAWNER_FD_… orders them; they stay the caller's. `exited` is called when the child ends, until
+ * spawner_forget(). 0, or a negative errno with neither callback called.
+ */
+int spawner_spawn(struct spawner_link *link, const struct spawner_request *request, const int *fds,
+		  size_t n_fds, uint64_t deadline_usec, spawner_spawned_fn spawned,
+		  spawner_exited_fn exited, void *userdata);
+int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_listed_fn listed,
+		 void *userdata);
+/* Takes over a child that LIST found. */
+int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata);
+int spawner_kill(struct spawner_link *link, const char *name);
+/* No more callbacks for this child; its entry is dropped once it is dead. */
+int spawner_forget(struct spawner_link *link, const char *name);
