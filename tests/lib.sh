@@ -12,12 +12,17 @@ checks_skipped=0
 
 # check SENTENCE COMMAND...: the command, in a subshell with errexit, is the test.
 check() {
-	local sentence=$1 output status=0
+	local sentence=$1 output status
 	shift
-	output=$( (
+	# Not `|| status=$?`: bash ignores errexit in all that runs to the left of it.
+	set +e
+	output=$(
+		exec 2>&1 </dev/null
 		set -e
 		"$@"
-	) 2>&1 </dev/null) || status=$?
+	)
+	status=$?
+	set -e
 	if ((status == 0)); then
 		echo "ok - $sentence"
 		checks_passed=$((checks_passed + 1))
