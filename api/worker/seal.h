@@ -20,7 +20,8 @@ void seal_enter(void);
 
 struct seal {
 	bool lock_memory;    /* MLOCK: everything now and later, on fault */
-	uint32_t nofile_max; /* RLIMITS: descriptors; core and file-creation limits are 0 anyway */
+	uint32_t nofile_max; /* RLIMITS: descriptor numbers stay below this */
+	uint64_t fsize_max;  /* RLIMITS: no regular file is written at or beyond this many bytes */
 	bool listen;         /* LISTEN on CONFINE_FD_LINK */
 	/* THREADS: starts what threads the program wants, after Landlock and before the filter. NULL: none.
 	 * 0 or a negative errno. */
