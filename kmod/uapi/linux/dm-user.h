@@ -23,6 +23,9 @@
 /* The longest NAME, without its NUL. NAME is [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 #define DM_USER_NAME_MAX	64
 
+/* No READ or WRITE is larger: device-mapper splits them where the target's multiples of it are. */
+#define DM_USER_MAX_IO_BYTES	1048576
+
 /**
  * enum dm_user_request - what a request asks for, in dm_user_message.type
  *

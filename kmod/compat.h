@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that differs between the kernels this module is built for (6.1 and later). Everything else in
+ * here is written so that one source is right on each of them; no other file asks for a version.
+ */
+#ifndef DMU_COMPAT_H
+#define DMU_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "dm-user needs Linux 6.1 or later"
+#endif
+
+/* struct class.devnode takes a const device from 6.2 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define DMU_DEVNODE_DEVICE	const struct device
+#else
+#define DMU_DEVNODE_DEVICE	struct device
+#endif
+
+#endif /* DMU_COMPAT_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * read(2) on a channel: requests on their way to the worker.
+ *
+ * A read() ends at the end of a header or of a payload: a v1 worker reads a header, then knows how
+ * much follows. A short buffer takes as much as fits, and the next read() goes on there; nothing is
+ * lost when a copy fails half way.
+ *
+ * Requests leave the target's queue only in dmu_target_deliver(), one at a time, for a reader that
+ * holds its stream. A reader that was woken and then did not take a request (another was faster, a
+ * signal came) passes the wake-up on, or the request would wait while other readers sleep.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "channel.h"
+#include "copy.h"
+#include "request.h"
+#include "target.h"
+
+/* Makes sure that there is a current request, and claims it. -EAGAIN: there is none to be had. */
+static int dmu_read_claim(struct dmu_channel *c)
+{
+	struct dmu_stream *out = &c->out;
+	int ret;
+
+	/* only a holder of the mutex sets it, so NULL is reliable; the rest is looked at again */
+	if (READ_ONCE(out->req))
+		return dmu_channel_claim(c, out);
+
+	ret = dmu_target_deliver(c->target, c);
+	if (ret)
+		return ret;
+
+	dmu_request_describe(out->req, c->target->begin, &out->header);
+	out->payload = dmu_request_payload_out(out->req);
+	out->pos = 0;
+	return 0;
+}
+
+/* Bytes that may still go out in this call, given that it has not crossed a part's end. */
+static size_t dmu_read_left(const struct dmu_stream *out)
+{
+	if (out->pos < sizeof(out->header))
+		return sizeof(out->header) - out->pos;
+	return out->payload.bi_size;
+}
+
+static size_t dmu_read_copy(struct dmu_stream *out, struct iov_iter *to)
+{
+	size_t n;
+
+	if (out->pos == sizeof(out->header))
+		return dmu_copy_bio_out(dmu_request_bio(out->req), &out->payload, to);
+
+	n = dmu_copy_header_out((u8 *)&out->header + out->pos, sizeof(out->header) - out->pos, to);
+	out->pos += n;
+	return n;
+}
+
+/* Lets go of the request. Returns whether the rest of the message still waits for a reader. */
+static bool dmu_read_unclaim(struct dmu_channel *c, struct list_head *dead)
+{
+	struct dmu_stream *out = &c->out;
+	bool more = false;
+
+	spin_lock(&c->lock);
+	if (dmu_channel_unclaim(c, out, dead)) {
+		more = dmu_read_left(out);
+		if (!more) {
+			dmu_channel_outstanding(c, out->req);
+			out->req = NULL;
+		}
+	}
+	spin_unlock(&c->lock);
+	return more;
+}
+
+/*
+ * One part of a message, or as much of it as the caller has room for. The stream is locked. Returns
+ * the bytes copied, -EAGAIN if no request is to be had, or what is wrong.
+ */
+static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct list_head *dead)
+{
+	struct dmu_stream *out = &c->out;
+	ssize_t total = 0;
+	bool more;
+
+	for (;;) {
+		size_t want, n;
+		int ret = dmu_read_claim(c);
+
+		if (ret)
+			return total ?: ret;
+
+		want = min(dmu_read_left(out), iov_iter_count(to));
+		n = dmu_read_copy(out, to);
+		more = dmu_read_unclaim(c, dead);
+		total += n;
+		if (n == want || !list_empty(dead))
+			break;
+
+		/* a page is missing: nothing is claimed now, so getting it may take its time */
+		want -= n;
+		if (fault_in_iov_iter_writeable(to, want) == want)
+			return total ?: -EFAULT;
+		if (signal_pending(current))
+			return total ?: -ERESTARTSYS;
+		cond_resched();
+	}
+
+	/*
+	 * Several threads that sleep on one channel are rare enough to wake them all. The barrier
+	 * pairs with dmu_read_wait()'s: either that thread finds the message, or it is counted
+	 * here.
+	 */
+	if (more) {
+		smp_mb(); /* as said above */
+		if (atomic_read(&c->sleepers))
+			wake_up_interruptible_all(&c->target->wq);
+	}
+	return total ?: dmu_channel_error(c);
+}
+
+/* Sleeps until there may be something to read. Returns 0 or -ERESTARTSYS. */
+static int dmu_read_wait(struct dmu_channel *c)
+{
+	struct dmu_target *t = c->target;
+	int ret;
+
+	atomic_inc(&c->sleepers);
+	/* pairs with the barrier in dmu_read_part() */
+	smp_mb__after_atomic();
+	/*
+	 * A request wakes one exclusive sleeper. A channel that is held would waste that, so it
+	 * sleeps in the other way. Once not held, a channel never is.
+	 */
+	if (dmu_target_holds(t, c))
+		ret = wait_event_interruptible(t->wq, dmu_target_ready(t, c));
+	else
+		ret = wait_event_interruptible_exclusive(t->wq, dmu_target_ready(t, c));
+	atomic_dec(&c->sleepers);
+	return ret;
+}
+
+/*
+ * read(2) and its siblings. Process context, sleeps. Runs beside everything but the channel's own
+ * release; readers of one channel take turns.
+ */
+ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct dmu_channel *c = iocb->ki_filp->private_data;
+	bool nowait = (iocb->ki_flags & IOCB_NOWAIT) || (iocb->ki_filp->f_flags & O_NONBLOCK);
+	bool woken = false;
+	LIST_HEAD(dead);
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+
+	for (;;) {
+		ret = dmu_stream_lock(&c->out, iocb);
+		if (ret)
+			break;
+		ret = dmu_read_part(c, to, &dead);
+		mutex_unlock(&c->out.mutex);
+		if (ret != -EAGAIN || nowait)
+			break;
+		ret = dmu_read_wait(c);
+		if (ret)
+			break;
+		woken = true;
+	}
+
+	dmu_request_end_list(c->target, &dead);
+	if (woken)
+		dmu_target_wake_one(c->target);
+	return ret;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * write(2) on a channel: answers from the worker.
+ *
+ * An answer is a header and, for a READ that succeeded, the request's bytes; a write() takes one
+ * answer at most, or as much of it as there is. Nothing in it is believed but seq and type: the
+ * lengths are the request's own. A header that makes no sense breaks the channel, since nobody can
+ * say where the next one would begin.
+ */
+#include <linux/device-mapper.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "channel.h"
+#include "copy.h"
+#include "request.h"
+#include "target.h"
+
+#define DM_MSG_PREFIX "user"
+
+/**
+ * struct dmu_answered - what a write() must end once it holds no lock
+ * @req:	answered, or NULL
+ * @status:	for @req
+ * @dead:	requests of a channel that broke
+ */
+struct dmu_answered {
+	struct dmu_request *req;
+	blk_status_t status;
+	struct list_head dead;
+};
+
+/* Finds the answered request. 1: all of the answer is there. 0: its payload must come. */
+static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answered)
+{
+	struct dmu_stream *in = &c->in;
+	struct dmu_request *req;
+	int ret;
+
+	if (in->header.type > DM_USER_RESP_UNSUPPORTED)
+		return -EINVAL;
+
+	spin_lock(&c->lock);
+	ret = dmu_channel_error(c);
+	if (ret)
+		goto unlock;
+
+	req = dmu_channel_find(c, in->header.seq);
+	if (!req) {
+		ret = -EINVAL;
+		goto unlock;
+	}
+
+	in->payload = dmu_request_payload_in(req, in->header.type);
+	if (in->payload.bi_size) {
+		in->req = req;
+	} else {
+		c->nr_requests--;
+		ret_answered->req = req;
+		ret_answered->status = dmu_request_status(req, in->header.type);
+		ret = 1;
+	}
+unlock:
+	spin_unlock(&c->lock);
+	return ret;
+}
+
+/* Takes header bytes. 1: the answer is complete. 0: more must come. */
+static int dmu_write_header(struct dmu_channel *c, struct iov_iter *from,
+			    struct dmu_answered *answered)
+{
+	struct dmu_stream *in = &c->in;
+	int ret = dmu_channel_error(c);
+
+	if (ret)
+		return ret;
+
+	in->pos += dmu_copy_header_in((u8 *)&in->header + in->pos, sizeof(in->header) - in->pos,
+				      from);
+	if (in->pos < sizeof(in->header))
+		return 0;
+
+	ret = dmu_write_match(c, answered);
+	if (ret == -EINVAL) {
+		DMWARN_LIMIT("%s: bad answer (seq %llu, type %llu): channel broken",
+			     dmu_target_name(c->target), in->header.seq, in->header.type);
+		dmu_target_break(c->target, c, &answered->dead);
+	}
+	return ret;
+}
+
+/* Takes payload bytes. 1: the answer is complete. 0: more must come. */
+static int dmu_write_payload(struct dmu_channel *c, struct iov_iter *from,
+			     struct dmu_answered *answered)
+{
+	struct dmu_stream *in = &c->in;
+	int ret = dmu_channel_claim(c, in);
+
+	if (ret)
+		return ret;
+
+	dmu_copy_bio_in(dmu_request_bio(in->req), &in->payload, from);
+
+	spin_lock(&c->lock);
+	if (!dmu_channel_unclaim(c, in, &answered->dead)) {
+		ret = dmu_channel_error(c);
+	} else if (!in->payload.bi_size) {
+		answered->req = in->req;
+		answered->status = BLK_STS_OK;
+		in->req = NULL;
+		c->nr_requests--;
+		ret = 1;
+	}
+	spin_unlock(&c->lock);
+	return ret;
+}
+
+/* Bytes that the rest of the current part needs; a header that is complete has its payload next. */
+static size_t dmu_write_left(const struct dmu_stream *in)
+{
+	if (in->pos < sizeof(in->header))
+		return sizeof(in->header) - in->pos;
+	return in->payload.bi_size;
+}
+
+/*
+ * One answer, or as much of it as the caller brought. The stream is locked. Returns the bytes
+ * taken; or, if there are none, or if they made a header that breaks the channel, what is wrong.
+ */
+static ssize_t dmu_write_answer(struct dmu_channel *c, struct iov_iter *from,
+				struct dmu_answered *answered)
+{
+	struct dmu_stream *in = &c->in;
+	size_t count = iov_iter_count(from);
+
+	while (iov_iter_count(from)) {
+		bool in_header = in->pos < sizeof(in->header);
+		size_t want = min(dmu_write_left(in), iov_iter_count(from));
+		size_t before = iov_iter_count(from);
+		int ret;
+
+		if (in_header)
+			ret = dmu_write_header(c, from, answered);
+		else
+			ret = dmu_write_payload(c, from, answered);
+		if (ret == -EINVAL)
+			return ret;
+		if (ret < 0)
+			return count - iov_iter_count(from) ?: ret;
+		if (ret > 0) {
+			in->pos = 0;
+			break;
+		}
+
+		want -= before - iov_iter_count(from);
+		if (!want)
+			continue;
+		/* a page is missing: nothing is claimed now, so getting it may take its time */
+		if (fault_in_iov_iter_readable(from, want) == want)
+			return count - iov_iter_count(from) ?: -EFAULT;
+		if (signal_pending(current))
+			return count - iov_iter_count(from) ?: -ERESTARTSYS;
+		cond_resched();
+	}
+	return count - iov_iter_count(from);
+}
+
+/*
+ * write(2) and its siblings. Process context; sleeps only for the stream and for the caller's own
+ * pages. Runs beside everything but the channel's own release; writers of one channel take turns.
+ */
+ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct dmu_channel *c = iocb->ki_filp->private_data;
+	struct dmu_answered answered = { .dead = LIST_HEAD_INIT(answered.dead) };
+	ssize_t ret;
+
+	if (!iov_iter_count(from))
+		return 0;
+
+	ret = dmu_stream_lock(&c->in, iocb);
+	if (ret)
+		return ret;
+	ret = dmu_write_answer(c, from, &answered);
+	mutex_unlock(&c->in.mutex);
+
+	if (answered.req)
+		dmu_request_end(c->target, answered.req, answered.status);
+	dmu_request_end_list(c->target, &answered.dead);
+	return ret;
+}
