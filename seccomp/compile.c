@@ -31,7 +31,7 @@
 
 /* One name of one entry, to find those that make each other void. */
 struct rule {
-	int number = -1;
+	int number;
 	bool conditional;
 };
 
