@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,5 +34,7 @@ struct settings {
 void settings_init(struct settings *s);
 /* 0; -ENOENT if there is no such file; -EINVAL with a message in error[]. */
 int settings_read_file(struct settings *s, const char *path, char *error, size_t error_size);
-/* One key: also the command line's --set KEY=VALUE. */
+/* One key: also the command line's --set KEY=VALUE. 0, or -EINVAL with a message in error[]. */
 int settings_set(struct settings *s, const char *key, const char *value, char *error, size_t error_size);
+/* What no single key can be wrong about: ranges of uids that meet. 0, or -EINVAL with a message. */
+int settings_check(const struct settings *s, char *error, size_t error_size);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Writing down why an operation failed; see struct failure in volume.h.
+ *
+ * Makes no system call and never logs: who answers the client says it, once.
+ */
+#include "dmuserd/supervisor/volume.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static int failure_errno(enum failure_kind kind)
+{
+	switch (kind) {
+	case FAILURE_NO_SUCH_VOLUME:
+	case FAILURE_NO_SUCH_BACKEND:
+		return -ENOENT;
+	case FAILURE_SPECIFICATION_MISMATCH:
+		return -EEXIST;
+	case FAILURE_VOLUME_BOUND:
+	case FAILURE_VOLUME_BUSY:
+	case FAILURE_OPERATION_PENDING:
+		return -EBUSY;
+	case FAILURE_NONE:
+	case FAILURE_INVALID_OPTION:
+	case FAILURE_INVALID_PARAMETER:
+		return -EINVAL;
+	case FAILURE_BACKEND_FAILED:
+		return -EIO;
+	case FAILURE_OWNER_GONE:
+		return -ESRCH;
+	case FAILURE_QUOTA_EXCEEDED:
+		return -EDQUOT;
+	case FAILURE_PERMISSION_DENIED:
+		return -EPERM;
+	case FAILURE_DRIVER_UNAVAILABLE:
+		return -ENODEV;
+	case FAILURE_TIMED_OUT:
+		return -ETIMEDOUT;
+	}
+	return -EINVAL;
+}
+
+int failure_set(struct failure *f, enum failure_kind kind, const char *subject, const char *format, ...)
+{
+	*f = (struct failure){ .kind = kind };
+	/* What does not fit is cut: both are words for a person, or names that were checked before. */
+	if (subject)
+		snprintf(f->subject, sizeof(f->subject), "%s", subject);
+	if (format) {
+		va_list args;
+
+		va_start(args, format);
+		vsnprintf(f->reason, sizeof(f->reason), format, args);
+		va_end(args);
+	}
+	return failure_errno(kind);
+}

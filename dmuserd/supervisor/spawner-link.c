@@ -1,0 +1,684 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The supervisor's end of the spawner's socket; see spawner-link.h.
+ *
+ * Owns the socket, the requests that wait for an answer, and what is known of each child. Never blocks
+ * once it is made: what the socket does not take at once waits in a queue. Trusts the spawner to do its
+ * work, but takes nothing from it that it did not ask for: an answer to no question ends the connection.
+ *
+ * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
+ * once a second. The spawner's children are not ended by that, so nothing is said about them.
+ *
+ *   pending: a request that was sent. A SPAWN whose deadline has passed stays in the list, so that a
+ *            child that comes late is known for what it is, and killed.
+ *   child:   one that a SPAWN or a LIST told of, until it has been forgotten.
+ */
+#include "dmuserd/supervisor/spawner-link.h"
+#include "dmuserd/supervisor/log.h"
+#include "dmuserd/supervisor/request-queue.h"
+#include "util/cleanup.h"
+#include "util/fd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define RETRY_USEC UINT64_C(1000000)
+/* The spawner answers a LIST from memory. */
+#define LIST_USEC UINT64_C(10000000)
+/* How many answers are taken before others in the loop get their turn. */
+#define BATCH 64
+
+struct pending {
+	struct pending *next;
+	struct spawner_link *link;
+	uint64_t serial;
+	uint32_t op;
+	bool expired;
+	char name[SPAWNER_NAME_SIZE];
+	sd_event_source *deadline;
+	spawner_spawned_fn spawned;
+	spawner_exited_fn exited;
+	spawner_child_fn child;
+	spawner_listed_fn listed;
+	void *userdata;
+};
+
+struct child {
+	struct child *next;
+	struct spawner_link *link;
+	char name[SPAWNER_NAME_SIZE];
+	bool dead;
+	bool forgotten; /* nobody asks any more; goes when it is dead */
+	bool told;      /* `exited` was called */
+	int status;
+	spawner_exited_fn exited; /* NULL: nobody watches yet */
+	void *userdata;
+	sd_event_source *late; /* tells a watcher who came after the death */
+};
+
+struct spawner_link {
+	sd_event *event;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int fd; /* -EBADF while there is no connection */
+	sd_event_source *io, *retry;
+	uint64_t serial;
+	struct pending *pending;
+	struct child *children;
+	struct request_queue queue;
+};
+
+static int on_socket(sd_event_source *source, int fd, uint32_t events, void *userdata);
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Outgoing requests */
+
+static int enqueue(struct spawner_link *link, const struct spawner_request *request, const int *fds,
+		   size_t n_fds)
+{
+	int r = request_queue_add(&link->queue, request, fds, n_fds);
+
+	return r < 0 ? r : sd_event_source_set_io_events(link->io, EPOLLIN | EPOLLOUT);
+}
+
+static int send_request(struct spawner_link *link, const struct spawner_request *request,
+			const int *fds, size_t n_fds)
+{
+	int r;
+
+	if (link->fd < 0)
+		return -ENOTCONN;
+	if (link->queue.n > 0)
+		return enqueue(link, request, fds, n_fds);
+	r = fd_send(link->fd, request, sizeof(*request), fds, n_fds, MSG_DONTWAIT);
+	return r == -EAGAIN ? enqueue(link, request, fds, n_fds) : r;
+}
+
+static struct spawner_request make_request(struct spawner_link *link, enum spawner_op op,
+					   const char *name)
+{
+	struct spawner_request request = {
+		.version = SPAWNER_MESSAGE_VERSION,
+		.op = op,
+		.serial = ++link->serial,
+	};
+
+	strncpy(request.name, name, sizeof(request.name) - 1);
+	return request;
+}
+
+/* Pending requests */
+
+static void pending_free(struct pending *p)
+{
+	sd_event_source_disable_unref(p->deadline);
+	free(p);
+}
+
+static struct pending *pending_new(struct spawner_link *link, const struct spawner_request *request)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->link = link;
+	p->serial = request->serial;
+	p->op = request->op;
+	memcpy(p->name, request->name, sizeof(p->name));
+	return p;
+}
+
+static struct pending *pending_find(struct spawner_link *link, uint64_t serial, uint32_t op)
+{
+	for (struct pending *p = link->pending; p; p = p->next) {
+		if (p->serial == serial)
+			return p->op == op ? p : NULL;
+	}
+	return NULL;
+}
+
+static void pending_unlink(struct pending *p)
+{
+	struct pending **at = &p->link->pending;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+}
+
+static void pending_tell_error(struct pending *p, int error)
+{
+	if (p->expired)
+		return;
+	if (p->spawned)
+		p->spawned(p->userdata, error, CONFINE_NONE, 0, -EBADF);
+	else if (p->listed)
+		p->listed(p->userdata, error);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct pending *p = userdata;
+
+	pending_tell_error(p, -ETIMEDOUT);
+	/* Stays, to recognize the answer that may come yet. */
+	p->expired = true;
+	return 0;
+}
+
+/* Sends what p stands for, and keeps it; p is consumed. */
+static int pending_send(struct pending *p, const struct spawner_request *request, const int *fds,
+			size_t n_fds, uint64_t deadline_usec)
+{
+	struct spawner_link *link = p->link;
+	int r = 0;
+
+	if (deadline_usec > 0)
+		r = sd_event_add_time(link->event, &p->deadline, CLOCK_MONOTONIC, deadline_usec, 1000,
+				      on_deadline, p);
+	if (r >= 0)
+		r = send_request(link, request, fds, n_fds);
+	if (r < 0) {
+		pending_free(p);
+		return r;
+	}
+	p->next = link->pending;
+	link->pending = p;
+	return 0;
+}
+
+/* Children */
+
+static void child_free(struct child *c)
+{
+	sd_event_source_disable_unref(c->late);
+	free(c);
+}
+
+static struct child *child_find(struct spawner_link *link, const char *name)
+{
+	for (struct child *c = link->children; c; c = c->next) {
+		if (strcmp(c->name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static struct child *child_add(struct spawner_link *link, const char *name)
+{
+	struct child *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->link = link;
+	memcpy(c->name, name, sizeof(c->name));
+	c->next = link->children;
+	link->children = c;
+	return c;
+}
+
+static int tell_spawner(struct spawner_link *link, enum spawner_op op, const char *name)
+{
+	struct spawner_request request = make_request(link, op, name);
+	struct pending *p = pending_new(link, &request);
+
+	return p ? pending_send(p, &request, NULL, 0, 0) : -ENOMEM;
+}
+
+/* Nobody here knows the child any more; the spawner is told, or will be asked when it is back. */
+static void child_drop(struct child *c)
+{
+	struct spawner_link *link = c->link;
+	struct child **at = &link->children;
+
+	tell_spawner(link, SPAWNER_FORGET, c->name);
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	child_free(c);
+}
+
+static void child_died(struct child *c, int status)
+{
+	c->dead = true;
+	c->status = status;
+	if (c->forgotten) {
+		child_drop(c);
+	} else if (c->exited && !c->told) {
+		c->told = true;
+		/* May forget, and so free, the child. */
+		c->exited(c->userdata, status);
+	}
+}
+
+static int on_late(sd_event_source *source, void *userdata)
+{
+	struct child *c = userdata;
+
+	child_died(c, c->status);
+	return 0;
+}
+
+/* The connection */
+
+static int connect_to(const char *path, int flags)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_(closep) int fd = -EBADF;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int use_socket(struct spawner_link *link, int fd)
+{
+	int r = sd_event_add_io(link->event, &link->io, fd, EPOLLIN, on_socket, link);
+
+	if (r >= 0)
+		link->fd = fd;
+	return r < 0 ? r : 0;
+}
+
+static int arm_retry(struct spawner_link *link)
+{
+	int r;
+
+	if (!link->retry) {
+		r = sd_event_add_time_relative(link->event, &link->retry, CLOCK_MONOTONIC,
+					       RETRY_USEC, 0, on_retry, link);
+		return r < 0 ? r : 0;
+	}
+	r = sd_event_source_set_time_relative(link->retry, RETRY_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(link->retry, SD_EVENT_ONESHOT);
+	return r < 0 ? r : 0;
+}
+
+/*
+ * Ends the connection and tells everyone who waits. What they do in answer finds the link without a
+ * connection, and the list already detached.
+ */
+static void lose(struct spawner_link *link, int error, const char *why)
+{
+	struct pending *waiting = link->pending;
+
+	log_print(LOG_ERR, "the spawner's connection has ended (%s: %s); nothing new can be started "
+		  "until it is back", why, strerror(-error));
+	link->io = sd_event_source_disable_unref(link->io);
+	closep(&link->fd);
+	link->fd = -EBADF;
+	request_queue_clear(&link->queue);
+	link->pending = NULL;
+	while (waiting) {
+		struct pending *p = waiting;
+
+		waiting = p->next;
+		pending_tell_error(p, -ECONNRESET);
+		pending_free(p);
+	}
+	if (arm_retry(link) < 0)
+		log_print(LOG_ERR, "cannot wait for the spawner: no timer");
+}
+
+/*
+ * After a new connection: watchers hear of those that have died meanwhile. A child that nobody here has
+ * ever heard of was started for a request that has been answered with -ECONNRESET.
+ */
+static void on_child_after_loss(void *userdata, const struct spawner_reply *reply, int pidfd)
+{
+	struct spawner_link *link = userdata;
+	const struct child *c = child_find(link, reply->name);
+
+	closep(&pidfd);
+	if (c && !c->exited && !c->forgotten) {
+		spawner_kill(link, reply->name);
+		spawner_forget(link, reply->name);
+	}
+}
+
+static void on_listed_after_loss(void *userdata, int error)
+{
+	if (error < 0)
+		log_print(LOG_ERR, "the spawner does not list its children: %s", strerror(-error));
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct spawner_link *link = userdata;
+	int fd = connect_to(link->path, SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return arm_retry(link);
+	if (use_socket(link, fd) < 0) {
+		closep(&fd);
+		return arm_retry(link);
+	}
+	log_print(LOG_NOTICE, "the spawner is back");
+	return spawner_list(link, on_child_after_loss, on_listed_after_loss, link);
+}
+
+/* What the spawner says */
+
+static bool is_terminated(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* A child that came after its deadline: nobody wants it, and nobody has it. */
+static void take_late_child(struct spawner_link *link, const char *name)
+{
+	struct child *c = child_add(link, name);
+
+	if (c)
+		c->forgotten = true;
+	tell_spawner(link, SPAWNER_KILL, name);
+}
+
+static int take_spawned(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
+			size_t n_fds)
+{
+	struct pending *p = pending_find(link, reply->serial, SPAWNER_SPAWN);
+	struct child *c = NULL;
+	int error = reply->error, pidfd;
+
+	if (!p || strcmp(p->name, reply->name) != 0)
+		return -EPROTO;
+	if (error > 0 || (error == 0) != (n_fds == 1) || (error == 0 && reply->pid <= 1))
+		return -EPROTO;
+
+	pidfd = n_fds == 1 ? take_fd(&fds[0]) : -EBADF;
+	pending_unlink(p);
+	if (error == 0 && !p->expired) {
+		c = child_add(link, reply->name);
+		error = c ? 0 : -ENOMEM;
+	}
+	if (c) {
+		c->exited = p->exited;
+		c->userdata = p->userdata;
+		p->spawned(p->userdata, 0, CONFINE_NONE, reply->pid, pidfd);
+	} else {
+		closep(&pidfd);
+		if (reply->error == 0)
+			take_late_child(link, reply->name);
+		pending_tell_error(p, error);
+	}
+	pending_free(p);
+	return 0;
+}
+
+static int take_spawn_error(struct spawner_link *link, const struct spawner_reply *reply)
+{
+	struct pending *p = pending_find(link, reply->serial, SPAWNER_SPAWN);
+
+	if (!p || strcmp(p->name, reply->name) != 0)
+		return -EPROTO;
+	pending_unlink(p);
+	if (!p->expired)
+		p->spawned(p->userdata, reply->error, reply->step, 0, -EBADF);
+	pending_free(p);
+	return 0;
+}
+
+static int take_child(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
+		      size_t n_fds)
+{
+	struct pending *p = pending_find(link, reply->serial, SPAWNER_LIST);
+	struct child *c;
+
+	if (!p || reply->alive > 1 || (reply->alive == 1) != (n_fds == 1))
+		return -EPROTO;
+	c = child_find(link, reply->name);
+	if (!c)
+		c = child_add(link, reply->name);
+	if (!c)
+		return -ENOMEM;
+	if (!reply->alive && !c->dead) {
+		c->dead = true;
+		c->status = reply->status;
+	}
+	if (!p->expired)
+		p->child(p->userdata, reply, n_fds == 1 ? take_fd(&fds[0]) : -EBADF);
+	/* It may have been forgotten meanwhile. */
+	c = child_find(link, reply->name);
+	if (c && c->dead && !c->late)
+		child_died(c, c->status);
+	return 0;
+}
+
+static int take_listed(struct spawner_link *link, const struct spawner_reply *reply)
+{
+	struct pending *p = pending_find(link, reply->serial, SPAWNER_LIST);
+
+	if (!p)
+		return -EPROTO;
+	pending_unlink(p);
+	if (!p->expired)
+		p->listed(p->userdata, 0);
+	pending_free(p);
+	return 0;
+}
+
+/* KILL and FORGET ask for nothing that an answer could change: a child that is gone is what both want. */
+static int take_done(struct spawner_link *link, const struct spawner_reply *reply)
+{
+	struct pending *p = pending_find(link, reply->serial, SPAWNER_KILL);
+
+	if (!p)
+		p = pending_find(link, reply->serial, SPAWNER_FORGET);
+	if (!p)
+		return -EPROTO;
+	pending_unlink(p);
+	pending_free(p);
+	return 0;
+}
+
+static int take_exited(struct spawner_link *link, const struct spawner_reply *reply)
+{
+	struct child *c;
+
+	if (reply->serial != 0)
+		return -EPROTO;
+	c = child_find(link, reply->name);
+	/* One that was there before this connection, and that no LIST has shown yet. */
+	if (c && !c->dead)
+		child_died(c, reply->status);
+	return 0;
+}
+
+static int take_reply(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
+		      size_t n_fds)
+{
+	if (reply->version != SPAWNER_MESSAGE_VERSION ||
+	    !is_terminated(reply->name, sizeof(reply->name)) || reply->step > CONFINE_SEALED)
+		return -EPROTO;
+	if (n_fds > 0 && reply->event != SPAWNER_SPAWNED && reply->event != SPAWNER_CHILD)
+		return -EPROTO;
+
+	switch (reply->event) {
+	case SPAWNER_SPAWNED:
+		return reply->error < 0 && n_fds == 0 ? take_spawn_error(link, reply) :
+							take_spawned(link, reply, fds, n_fds);
+	case SPAWNER_CHILD:
+		return take_child(link, reply, fds, n_fds);
+	case SPAWNER_LISTED:
+		return take_listed(link, reply);
+	case SPAWNER_DONE:
+		return take_done(link, reply);
+	case SPAWNER_EXITED:
+		return take_exited(link, reply);
+	default:
+		return -EPROTO;
+	}
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct spawner_link *link = userdata;
+
+	if (events & EPOLLOUT) {
+		int r = request_queue_send(&link->queue, link->fd);
+
+		if (r == 0)
+			r = sd_event_source_set_io_events(link->io, EPOLLIN);
+		if (r < 0) {
+			lose(link, r, "writing");
+			return 0;
+		}
+	}
+	for (int i = 0; i < BATCH; i++) {
+		struct spawner_reply reply;
+		int fds[1] = { -EBADF };
+		size_t n_fds = 0;
+		int r = fd_recv_exact(link->fd, &reply, sizeof(reply), fds, 1, &n_fds, MSG_DONTWAIT);
+
+		if (r == -EAGAIN)
+			return 0;
+		if (r >= 0) {
+			r = take_reply(link, &reply, fds, n_fds);
+			fd_close_many(fds, n_fds);
+		}
+		if (r < 0) {
+			lose(link, r, "reading");
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* What others ask for */
+
+int spawner_link_new(sd_event *event, const char *path, struct spawner_link **ret_link)
+{
+	struct spawner_link *link;
+	int fd, r;
+
+	fd = connect_to(path, 0);
+	if (fd < 0)
+		return fd;
+	link = calloc(1, sizeof(*link));
+	if (!link) {
+		closep(&fd);
+		return -ENOMEM;
+	}
+	strcpy(link->path, path);
+	link->event = sd_event_ref(event);
+	link->fd = -EBADF;
+	r = use_socket(link, fd);
+	if (r < 0) {
+		closep(&fd);
+		spawner_link_free(link);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+void spawner_link_free(struct spawner_link *link)
+{
+	if (!link)
+		return;
+	sd_event_source_disable_unref(link->io);
+	sd_event_source_disable_unref(link->retry);
+	closep(&link->fd);
+	request_queue_clear(&link->queue);
+	while (link->pending) {
+		struct pending *p = link->pending;
+
+		link->pending = p->next;
+		pending_free(p);
+	}
+	while (link->children) {
+		struct child *c = link->children;
+
+		link->children = c->next;
+		child_free(c);
+	}
+	sd_event_unref(link->event);
+	free(link);
+}
+
+int spawner_spawn(struct spawner_link *link, const struct spawner_request *request, const int *fds,
+		  size_t n_fds, uint64_t deadline_usec, spawner_spawned_fn spawned,
+		  spawner_exited_fn exited, void *userdata)
+{
+	struct spawner_request own = *request;
+	struct pending *p;
+
+	if (n_fds < SPAWNER_FD_RESOURCES || n_fds > SPAWNER_FD_RESOURCES + CONFINE_RESOURCES_MAX)
+		return -EINVAL;
+	own.version = SPAWNER_MESSAGE_VERSION;
+	own.op = SPAWNER_SPAWN;
+	own.serial = ++link->serial;
+	p = pending_new(link, &own);
+	if (!p)
+		return -ENOMEM;
+	p->spawned = spawned;
+	p->exited = exited;
+	p->userdata = userdata;
+	return pending_send(p, &own, fds, n_fds, deadline_usec);
+}
+
+int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_listed_fn listed,
+		 void *userdata)
+{
+	struct spawner_request request = make_request(link, SPAWNER_LIST, "");
+	struct pending *p = pending_new(link, &request);
+	uint64_t now;
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	r = sd_event_now(link->event, CLOCK_MONOTONIC, &now);
+	if (r < 0) {
+		pending_free(p);
+		return r;
+	}
+	p->child = child;
+	p->listed = listed;
+	p->userdata = userdata;
+	return pending_send(p, &request, NULL, 0, now + LIST_USEC);
+}
+
+int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata)
+{
+	struct child *c = child_find(link, name);
+
+	if (!c)
+		return -ESRCH;
+	c->exited = exited;
+	c->userdata = userdata;
+	c->told = false;
+	if (c->dead && !c->late) {
+		int r = sd_event_add_defer(link->event, &c->late, on_late, c);
+
+		return r < 0 ? r : 0;
+	}
+	return 0;
+}
+
+int spawner_kill(struct spawner_link *link, const char *name)
+{
+	return tell_spawner(link, SPAWNER_KILL, name);
+}
+
+int spawner_forget(struct spawner_link *link, const char *name)
+{
+	struct child *c = child_find(link, name);
+
+	if (!c)
+		return -ESRCH;
+	c->forgotten = true;
+	c->exited = NULL;
+	if (c->dead)
+		child_drop(c);
+	return 0;
+}
