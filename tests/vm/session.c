@@ -6,8 +6,10 @@
  * reaps every orphan, and at the command's end tells the host how it ended and what the kernel thinks
  * of itself, then resets the machine.
  *
- *   session terminal ROWS COLUMNS	the command owns the terminal /dev/hvc0
- *   session pipes [stdin] [merge]	the command gets pipes; merge: stdout and stderr are one
+ *   session SECONDS terminal ROWS COLUMNS	the command owns the terminal /dev/hvc0
+ *   session SECONDS pipes [stdin] [merge]	the command gets pipes; merge: stdout and stderr are one
+ *
+ * SECONDS after boot, unless 0, it has the kernel log what is blocked: the host kills the VM soon after.
  *
  * Owns /run/vm (argv, environment, directory: each written by tests/vm/run) and the ports. The
  * command gets pipes rather than the ports themselves because a port can be open only once, which
@@ -56,6 +58,9 @@ struct relay {
 static struct relay out_relay = { .from = -1, .to = -1 };
 static struct relay err_relay = { .from = -1, .to = -1 };
 static struct relay in_relay = { .from = -1, .to = -1 };
+
+/* When to have the kernel log what is blocked, on the clock that starts at boot; 0: never (again). */
+static int64_t log_blocked_ms;
 
 static int64_t now_ms(void)
 {
@@ -231,13 +236,39 @@ static bool reap(pid_t pid, int *ret_status)
 	return found;
 }
 
+/* How long poll() may sleep: until the time to log what is blocked, or not long once all should end. */
+static int patience(pid_t pid)
+{
+	int64_t left;
+
+	if (!pid)
+		return 100;
+	if (!log_blocked_ms)
+		return -1;
+	left = log_blocked_ms - now_ms();
+	return left > 0 ? left : 0;
+}
+
+/* A VM that is about to be killed says first what it was waiting for. */
+static void log_blocked_when_due(void)
+{
+	int fd;
+
+	if (!log_blocked_ms || now_ms() < log_blocked_ms)
+		return;
+	log_blocked_ms = 0;
+	fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	dprintf(fd, "w");
+	close(fd);
+}
+
 /* Carries bytes until PID has ended or, with no PID, until both outputs are at their end. */
-static int carry(int signals, pid_t pid, int deadline_ms, int *ret_status)
+static void carry(int signals, pid_t pid, int deadline_ms, int *ret_status)
 {
 	int64_t deadline = now_ms() + deadline_ms;
 	struct signalfd_siginfo info;
 
-	for (;;) {
+	while (pid || ((out_relay.from >= 0 || err_relay.from >= 0) && now_ms() < deadline)) {
 		struct pollfd fds[] = {
 			{ .fd = signals, .events = POLLIN },
 			relay_interest(&out_relay),
@@ -245,12 +276,9 @@ static int carry(int signals, pid_t pid, int deadline_ms, int *ret_status)
 			relay_interest(&in_relay),
 		};
 
-		if (!pid && out_relay.from < 0 && err_relay.from < 0)
-			return 0;
-		if (!pid && now_ms() > deadline)
-			return -ETIMEDOUT;
-		if (poll(fds, 4, pid ? -1 : 100) < 0 && errno != EINTR)
+		if (poll(fds, 4, patience(pid)) < 0)
 			die("poll");
+		log_blocked_when_due();
 		if (fds[1].revents)
 			relay_move(&out_relay);
 		if (fds[2].revents)
@@ -258,7 +286,7 @@ static int carry(int signals, pid_t pid, int deadline_ms, int *ret_status)
 		if (fds[3].revents)
 			relay_move(&in_relay);
 		if (fds[0].revents && read(signals, &info, sizeof(info)) > 0 && reap(pid, ret_status))
-			return 0;
+			return;
 	}
 }
 
@@ -317,12 +345,15 @@ static void start_pipes(char **options, int *ret_in, int *ret_out, int *ret_err)
 
 int main(int argc, char **argv)
 {
-	bool terminal = argc == 4 && !strcmp(argv[1], "terminal");
+	bool terminal = argc == 5 && !strcmp(argv[2], "terminal");
 	int in = -1, out = -1, err = -1, status = 125;
 	sigset_t chld;
 	int signals, port;
 	pid_t pid;
 
+	if (argc < 3)
+		die("arguments");
+	log_blocked_ms = strtol(argv[1], NULL, 10) * 1000;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
@@ -330,9 +361,9 @@ int main(int argc, char **argv)
 	signals = signalfd(-1, &chld, SFD_CLOEXEC);
 	port = open_port(PORT_STATUS, O_WRONLY);
 	if (!terminal)
-		start_pipes(argv + 2, &in, &out, &err);
+		start_pipes(argv + 3, &in, &out, &err);
 
-	pid = start_command(in, out, err, terminal ? argv + 2 : NULL);
+	pid = start_command(in, out, err, terminal ? argv + 3 : NULL);
 	if (pid < 0)
 		die("fork");
 	close(in);
