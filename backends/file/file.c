@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The backend `file`: a volume in a regular file or on a block device.
+ *
+ * The supervisor opened it; what this process has is the descriptor. Answered writes are in the page
+ * cache, which outlives the worker, and become durable with a flush or FUA. Owns nothing, trusts the
+ * library for every range, never makes the file larger or smaller.
+ */
+#include "dmuser-worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct volume {
+	int fd;
+};
+
+/* The size of what fd is about, which is a regular file or a block device. */
+static int backing_size(int fd, uint64_t *ret_size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISBLK(st.st_mode))
+		return ioctl(fd, BLKGETSIZE64, ret_size) < 0 ? -errno : 0;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
+{
+	static struct volume volume;
+	uint64_t size = dmuser_worker_size_bytes(worker);
+	uint64_t backing;
+	int r;
+
+	volume.fd = dmuser_worker_resource(worker, 0);
+	r = backing_size(volume.fd, &backing);
+	if (r < 0)
+		return dmuser_worker_refuse(worker, r, "path: no regular file or block device: %s",
+					    strerror(-r));
+	if (backing < size)
+		return dmuser_worker_refuse(worker, -ENOSPC,
+					    "path: holds %" PRIu64 " bytes, the volume %" PRIu64,
+					    backing, size);
+	*ret_volume = &volume;
+	return 0;
+}
+
+static int file_read(void *data, struct dmuser_request *request, void *buffer, size_t length,
+		     uint64_t offset)
+{
+	const struct volume *volume = data;
+	char *next = buffer;
+
+	while (length > 0) {
+		ssize_t got = pread(volume->fd, next, length, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		/* Somebody has cut the file short: zeroes would be made-up data. */
+		if (got == 0)
+			return -EIO;
+		next += got;
+		offset += (uint64_t)got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
+/* flags: RWF_DSYNC makes just this range durable, where fdatasync() would wait for all of the file. */
+static int write_range(const struct volume *volume, const char *buffer, size_t length,
+		       uint64_t offset, int flags)
+{
+	while (length > 0) {
+		const struct iovec iov = { .iov_base = (void *)buffer, .iov_len = length };
+		ssize_t put = pwritev2(volume->fd, &iov, 1, (off_t)offset, flags);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		if (put == 0)
+			return -EIO;
+		buffer += put;
+		offset += (uint64_t)put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+static int file_write(void *volume, struct dmuser_request *request, const void *buffer,
+		      size_t length, uint64_t offset)
+{
+	bool fua = dmuser_request_flags(request) & DMUSER_REQUEST_FUA;
+
+	return write_range(volume, buffer, length, offset, fua ? RWF_DSYNC : 0);
+}
+
+static int file_flush(void *volume, struct dmuser_request *request)
+{
+	return fdatasync(((struct volume *)volume)->fd) < 0 ? -errno : 0;
+}
+
+/*
+ * 0, or a negative errno; -EOPNOTSUPP if the file system or device cannot do that to this range, which
+ * a block device with larger sectors than the volume's says as EINVAL.
+ */
+static int allocate(const struct volume *volume, int mode, uint64_t length, uint64_t offset)
+{
+	int r;
+
+	do
+		r = fallocate(volume->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return 0;
+	return errno == EINVAL || errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
+static int file_discard(void *volume, struct dmuser_request *request, uint64_t length,
+			uint64_t offset)
+{
+	return allocate(volume, FALLOC_FL_PUNCH_HOLE, length, offset);
+}
+
+/* The slow way, which works everywhere. */
+static int write_zero_bytes(const struct volume *volume, uint64_t length, uint64_t offset)
+{
+	static const char zeroes[64 * 1024];
+
+	while (length > 0) {
+		size_t part = length < sizeof(zeroes) ? (size_t)length : sizeof(zeroes);
+		int r = write_range(volume, zeroes, part, offset, 0);
+
+		if (r < 0)
+			return r;
+		offset += part;
+		length -= part;
+	}
+	return 0;
+}
+
+/* Releases space if that is allowed, else keeps it, else writes: whatever the backing can do. */
+static int zero_range(const struct volume *volume, unsigned int flags, uint64_t length,
+		      uint64_t offset)
+{
+	int r = -EOPNOTSUPP;
+
+	if (!(flags & DMUSER_REQUEST_NOUNMAP))
+		r = allocate(volume, FALLOC_FL_PUNCH_HOLE, length, offset);
+	if (r == -EOPNOTSUPP)
+		r = allocate(volume, FALLOC_FL_ZERO_RANGE, length, offset);
+	if (r == -EOPNOTSUPP)
+		r = write_zero_bytes(volume, length, offset);
+	return r;
+}
+
+static int file_write_zeroes(void *volume, struct dmuser_request *request, uint64_t length,
+			     uint64_t offset)
+{
+	unsigned int flags = dmuser_request_flags(request);
+	int r = zero_range(volume, flags, length, offset);
+
+	if (r == 0 && (flags & DMUSER_REQUEST_FUA))
+		r = file_flush(volume, request);
+	return r;
+}
+
+static const struct dmuser_worker_ops ops = {
+	.type = "file",
+	.summary = "A volume in a regular file or on a block device.",
+	.options = "  path=PATH            the image or device, of at least --size bytes\n",
+	/* Each may wait for a disk. */
+	.n_threads = 4,
+	.n_resources = 1,
+	.resources = { { .kind = DMUSER_RESOURCE_FILE, .option = "path" } },
+	.prepare = file_prepare,
+	.read = file_read,
+	.write = file_write,
+	.flush = file_flush,
+	.discard = file_discard,
+	.write_zeroes = file_write_zeroes,
+};
+
+int main(int argc, char **argv)
+{
+	return dmuser_worker_run(&ops, argc, argv);
+}
