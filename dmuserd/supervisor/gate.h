@@ -19,6 +19,7 @@ struct gate_expectation {
 	uid_t uid; /* and gid: real, effective, saved, file system */
 	uint32_t filters; /* exact count of seccomp filters on every thread */
 	uint64_t memlock_min_bytes; /* VmLck at least; 0: not asked */
+	const char *cgroup; /* how its cgroup's path ends: "<group>/<name>"; NULL: not asked */
 	/* Exactly these descriptors: number and (st_dev, st_ino) of the supervisor's own one. 0, 1, 2 are
 	 * expected to be /dev/null without being listed. own_fd -1: a socket whose inode cannot be known
 	 * here (an accepted connection). */

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The texts of /proc, read and understood; see proc.h. */
+#include "util/proc.h"
+#include "util/cleanup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+int proc_read(int dir_fd, const char *path, char *text, size_t size)
+{
+	_cleanup_(closep) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	size_t taken = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	while (taken < size) {
+		got = read(fd, text + taken, size - taken);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0) {
+			text[taken] = '\0';
+			return 0;
+		}
+		taken += (size_t)got;
+	}
+	return -EFBIG;
+}
+
+/* One number that begins at *cursor (a sign is none), which then stands behind it. */
+static int take_number(const char **cursor, int base, uint64_t *ret_number)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *first = strchr(digits, **cursor);
+	uint64_t number;
+	char *end;
+
+	if (**cursor == '\0' || !first || first - digits >= base)
+		return -EBADMSG;
+	errno = 0;
+	number = strtoull(*cursor, &end, base);
+	if (errno)
+		return -EBADMSG;
+	*cursor = end;
+	*ret_number = number;
+	return 0;
+}
+
+static void skip_blanks(const char **cursor)
+{
+	*cursor += strspn(*cursor, " \t");
+}
+
+/* What stands behind "name:" at the beginning of a line; NULL if no line, or more than one, has it. */
+static const char *find_field(const char *text, const char *name)
+{
+	const char *found = NULL;
+	size_t length = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		if (*line == '\n')
+			line++;
+		if (strncmp(line, name, length) != 0 || line[length] != ':')
+			continue;
+		if (found)
+			return NULL;
+		found = line + length + 1;
+	}
+	return found;
+}
+
+/* Exactly `count` numbers, and nothing else on the line but `unit`. */
+static int parse_field(const char *text, const char *name, int base, const char *unit, size_t count,
+		       uint64_t *ret_numbers)
+{
+	const char *cursor = find_field(text, name);
+
+	if (!cursor)
+		return -EBADMSG;
+	for (size_t i = 0; i < count; i++) {
+		int r;
+
+		skip_blanks(&cursor);
+		r = take_number(&cursor, base, &ret_numbers[i]);
+		if (r < 0)
+			return r;
+	}
+	skip_blanks(&cursor);
+	if (strncmp(cursor, unit, strlen(unit)) != 0)
+		return -EBADMSG;
+	cursor += strlen(unit);
+	return *cursor == '\n' || *cursor == '\0' ? 0 : -EBADMSG;
+}
+
+static int parse_groups(const char *text, uint64_t *ret_n)
+{
+	const char *cursor = find_field(text, "Groups");
+	uint64_t group, n = 0;
+
+	if (!cursor)
+		return -EBADMSG;
+	for (skip_blanks(&cursor); *cursor != '\n' && *cursor != '\0'; skip_blanks(&cursor)) {
+		int r = take_number(&cursor, 10, &group);
+
+		if (r < 0)
+			return r;
+		n++;
+	}
+	*ret_n = n;
+	return 0;
+}
+
+int proc_parse_status(const char *text, struct proc_status *ret_status)
+{
+	struct proc_status s = {};
+	const struct {
+		const char *name, *unit;
+		int base;
+		size_t count;
+		uint64_t *numbers;
+	} fields[] = {
+		{ "Tgid", "", 10, 1, &s.tgid },
+		{ "Uid", "", 10, 4, s.uid },
+		{ "Gid", "", 10, 4, s.gid },
+		{ "Umask", "", 8, 1, &s.umask },
+		{ "VmLck", "kB", 10, 1, &s.locked_kb },
+		{ "SigBlk", "", 16, 1, &s.signals_blocked },
+		{ "SigIgn", "", 16, 1, &s.signals_ignored },
+		{ "CapInh", "", 16, 1, &s.inheritable },
+		{ "CapPrm", "", 16, 1, &s.permitted },
+		{ "CapEff", "", 16, 1, &s.effective },
+		{ "CapBnd", "", 16, 1, &s.bounding },
+		{ "CapAmb", "", 16, 1, &s.ambient },
+		{ "NoNewPrivs", "", 10, 1, &s.no_new_privs },
+		{ "Seccomp", "", 10, 1, &s.seccomp_mode },
+		{ "Seccomp_filters", "", 10, 1, &s.seccomp_filters },
+	};
+	int r = parse_groups(text, &s.n_groups);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fields); i++)
+		r = parse_field(text, fields[i].name, fields[i].base, fields[i].unit,
+				fields[i].count, fields[i].numbers);
+	if (r == 0)
+		*ret_status = s;
+	return r;
+}
+
+int proc_parse_stat_flags(const char *text, uint64_t *ret_flags)
+{
+	const char *cursor = strrchr(text, ')');
+
+	if (!cursor)
+		return -EBADMSG;
+	/* From the name, field 2, to the space before field 9. */
+	for (int field = 2; field < 9; field++) {
+		cursor = strchr(cursor, ' ');
+		if (!cursor)
+			return -EBADMSG;
+		cursor++;
+	}
+	return take_number(&cursor, 10, ret_flags);
+}
+
+int proc_parse_cgroup(const char *text, char *ret_path, size_t size)
+{
+	const char *line = text;
+	size_t length;
+
+	while (line && strncmp(line, "0::/", 4) != 0) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	if (!line)
+		return -ENODATA;
+	line += strlen("0::");
+	length = strcspn(line, "\n");
+	if (length >= size)
+		return -ENAMETOOLONG;
+	memcpy(ret_path, line, length);
+	ret_path[length] = '\0';
+	return 0;
+}
+
+int proc_parse_pidfd(const char *text, int64_t *ret_pid)
+{
+	const char *cursor = find_field(text, "Pid");
+	uint64_t pid;
+	int r;
+
+	if (!cursor)
+		return -EBADMSG;
+	skip_blanks(&cursor);
+	if (strncmp(cursor, "-1\n", 3) == 0) {
+		*ret_pid = -1;
+		return 0;
+	}
+	r = take_number(&cursor, 10, &pid);
+	if (r == 0)
+		*ret_pid = (int64_t)pid;
+	return r;
+}
+
+static int take_limit(const char **cursor, uint64_t *ret_limit)
+{
+	static const char unlimited[] = "unlimited";
+
+	skip_blanks(cursor);
+	if (strncmp(*cursor, unlimited, strlen(unlimited)) != 0)
+		return take_number(cursor, 10, ret_limit);
+	*cursor += strlen(unlimited);
+	*ret_limit = UINT64_MAX;
+	return 0;
+}
+
+int proc_parse_core_limit(const char *text, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+	static const char name[] = "Max core file size ";
+	const char *cursor = strstr(text, name);
+	uint64_t soft, hard;
+	int r;
+
+	if (!cursor)
+		return -EBADMSG;
+	cursor += strlen(name);
+	r = take_limit(&cursor, &soft);
+	if (r == 0)
+		r = take_limit(&cursor, &hard);
+	if (r < 0)
+		return r;
+	*ret_soft = soft;
+	*ret_hard = hard;
+	return 0;
+}
+
+/* Copies the next word, up to a space. */
+static int take_word(const char **cursor, const char *end, char *word, size_t size)
+{
+	const char *begin = *cursor;
+	const char *stop = memchr(begin, ' ', (size_t)(end - begin));
+	size_t length = (size_t)((stop ? stop : end) - begin);
+
+	if (length == 0)
+		return -EBADMSG;
+	if (word) {
+		if (length >= size)
+			length = size - 1;
+		memcpy(word, begin, length);
+		word[length] = '\0';
+	}
+	*cursor = stop ? stop + 1 : end;
+	return 0;
+}
+
+/* "36 35 98:0 /root /point options tag… - type source options": any count of tags, even none. */
+int proc_next_mount(const char **cursor, struct proc_mount *ret_mount)
+{
+	struct proc_mount mount = {};
+	const char *at = *cursor;
+	const char *end = at + strcspn(at, "\n");
+	const char *separator;
+	int r = 0;
+
+	if (*at == '\0')
+		return 0;
+	for (int i = 0; r == 0 && i < 3; i++)
+		r = take_word(&at, end, NULL, 0);
+	if (r == 0)
+		r = take_word(&at, end, mount.root, sizeof(mount.root));
+	if (r == 0)
+		r = take_word(&at, end, mount.point, sizeof(mount.point));
+	if (r == 0)
+		r = take_word(&at, end, mount.options, sizeof(mount.options));
+	if (r < 0)
+		return r;
+	separator = memmem(at - 1, (size_t)(end - at + 1), " - ", 3);
+	if (!separator)
+		return -EBADMSG;
+	at = separator + 3;
+	r = take_word(&at, end, mount.type, sizeof(mount.type));
+	if (r < 0)
+		return r;
+	*cursor = *end == '\n' ? end + 1 : end;
+	*ret_mount = mount;
+	return 1;
+}
+
+bool proc_has_option(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = list; *at != '\0'; at += *at == ',') {
+		size_t span = strcspn(at, ",");
+
+		if (span == length && memcmp(at, word, length) == 0)
+			return true;
+		at += span;
+	}
+	return false;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The texts of /proc, read and understood.
+ *
+ * The parsers are pure and strict: a field that is missing, given twice or misshapen is -EBADMSG, never a
+ * default, because what is read here decides whether a process is trusted. What they return holds for the
+ * moment of reading; that the process is still the same one is the caller's to prove (by its pidfd).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Of one thread, from its "status". */
+struct proc_status {
+	uint64_t tgid;
+	uint64_t uid[4]; /* real, effective, saved, file system */
+	uint64_t gid[4];
+	uint64_t n_groups;
+	uint64_t umask;
+	uint64_t locked_kb; /* VmLck */
+	uint64_t signals_blocked, signals_ignored;
+	uint64_t inheritable, permitted, effective, bounding, ambient; /* capabilities */
+	uint64_t no_new_privs;
+	uint64_t seccomp_mode; /* 2: filters */
+	uint64_t seccomp_filters;
+};
+
+/* One line of "mountinfo". The strings keep the kernel's octal escapes. */
+struct proc_mount {
+	char root[256];
+	char point[256];
+	char options[256];
+	char type[64];
+};
+
+/* Reads the whole file into text, NUL-terminated. -EFBIG if it does not fit; or a negative errno. */
+int proc_read(int dir_fd, const char *path, char *text, size_t size);
+
+int proc_parse_status(const char *text, struct proc_status *ret_status);
+
+/* Field 9 of "stat": the kernel's PF_ flags. The name before it may hold spaces and parentheses. */
+int proc_parse_stat_flags(const char *text, uint64_t *ret_flags);
+
+/* The cgroup2 path in "cgroup": the line that begins with "0::". -ENODATA if there is none. */
+int proc_parse_cgroup(const char *text, char *ret_path, size_t size);
+
+/* "Pid:" in the fdinfo of a pidfd; -1 once the process has been reaped, 0 if it is not visible here. */
+int proc_parse_pidfd(const char *text, int64_t *ret_pid);
+
+/* Soft and hard "Max core file size" in "limits"; UINT64_MAX is "unlimited". */
+int proc_parse_core_limit(const char *text, uint64_t *ret_soft, uint64_t *ret_hard);
+
+/* Takes the line at *cursor and moves on. 1; 0 at the end of the text; or -EBADMSG. */
+int proc_next_mount(const char **cursor, struct proc_mount *ret_mount);
+
+/* Is word one of those that commas separate in list? */
+bool proc_has_option(const char *list, const char *word);
