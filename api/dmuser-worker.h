@@ -45,7 +45,7 @@ struct dmuser_request;
 #define DMUSER_THREADS_MAX   64
 #define DMUSER_REQUESTS_MAX  256
 #define DMUSER_RESOURCES_MAX 4
-/* The most bytes that one call of read or write is about. */
+/* The most bytes that one read or write is about. */
 #define DMUSER_IO_MAX_BYTES  (1024 * 1024)
 
 /* What a worker ends with; 128 + n by signal n, as ever. */
@@ -55,8 +55,7 @@ enum dmuser_exit {
 	DMUSER_EXIT_USAGE = 2,         /* the command line, when started by hand */
 	DMUSER_EXIT_CHANNEL_READ = 3,  /* the channel broke, found when reading a request */
 	DMUSER_EXIT_CHANNEL_WRITE = 4, /* the channel broke, found when answering */
-	DMUSER_EXIT_TORN_READ = 5,     /* a part of a large read failed after the answer had begun */
-	DMUSER_EXIT_CONTROL = 6,       /* the control socket cannot be served any more */
+	DMUSER_EXIT_CONTROL = 5,       /* the control socket cannot be served any more */
 };
 
 /* What the supervisor opens for the backend, in the order of its manifest's "resources". */
@@ -81,9 +80,6 @@ struct dmuser_resource {
  *
  * They may be called on n_threads threads at once and may block. One thread reads the next request
  * while others work, so requests that overlap in time have no order among each other.
- *
- * A read or write of more than DMUSER_IO_MAX_BYTES comes in several calls, one after the other, with
- * the same request; each is answered for itself.
  *
  * There is no operation for the end. A worker may be killed at any moment, so whatever an answered
  * flush promised must hold without a last call, and the process's end releases everything else.
@@ -174,7 +170,7 @@ unsigned int dmuser_request_flags(const struct dmuser_request *request);
 
 /*
  * Answers a request whose operation returned, or is about to return, DMUSER_LATER. Exactly once for
- * each such call. result: 0 or a negative errno, as operations return them. From any thread of the
+ * each such request. result: 0 or a negative errno, as operations return them. From any thread of the
  * process, also from within the operation. The request and its buffer are gone afterwards. Blocks
  * while other answers go out, never for a request.
  */

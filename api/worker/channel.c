@@ -73,10 +73,3 @@ int channel_write_answer(struct channel *channel, const struct dm_user_message *
 
 	return write_all(channel, iov, payload_size > 0 ? 2 : 1);
 }
-
-int channel_write_more(struct channel *channel, const void *payload, size_t payload_size)
-{
-	struct iovec iov = { .iov_base = (void *)payload, .iov_len = payload_size };
-
-	return write_all(channel, &iov, 1);
-}

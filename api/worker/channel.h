@@ -32,6 +32,3 @@ int channel_read(struct channel *channel, void *data, size_t size);
  */
 int channel_write_answer(struct channel *channel, const struct dm_user_message *header,
 			 const void *payload, size_t payload_size);
-
-/* Goes on with the payload of an answer that channel_write_answer() has begun. */
-int channel_write_more(struct channel *channel, const void *payload, size_t payload_size);

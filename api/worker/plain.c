@@ -43,7 +43,7 @@ static void help(const struct dmuser_worker_ops *ops)
 	if (ops->options)
 		printf("\nOptions of this backend:\n%s", ops->options);
 	printf("\nExit status: 0 the target is gone, 1 could not start, 2 wrong usage, 3 the channel\n"
-	       "could not be read, 4 not written, 5 a large read failed half way.\n");
+	       "could not be read, 4 not written.\n");
 }
 
 __attribute__((format(printf, 2, 3))) static int complain(const struct dmuser_worker *worker,

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+_Static_assert(DMUSER_IO_MAX_BYTES == DM_USER_MAX_IO_BYTES, "a buffer holds any payload");
+
 int requests_allocate(struct dmuser_worker *worker)
 {
 	unsigned int count = worker->ops->n_requests ?: worker->ops->n_threads;
@@ -59,7 +61,7 @@ void request_begin(struct dmuser_request *request)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-void request_release(struct dmuser_request *request)
+static void release(struct dmuser_request *request)
 {
 	struct dmuser_worker *worker = request->worker;
 
@@ -80,7 +82,7 @@ static uint64_t response(int result)
 	return result == -EOPNOTSUPP ? DM_USER_RESP_UNSUPPORTED : DM_USER_RESP_ERROR;
 }
 
-void request_answer_locked(struct dmuser_request *request, int result)
+void request_answer(struct dmuser_request *request, int result)
 {
 	struct dmuser_worker *worker = request->worker;
 	struct dm_user_message *header = &request->header;
@@ -90,27 +92,13 @@ void request_answer_locked(struct dmuser_request *request, int result)
 	if (header->type == DM_USER_REQ_MAP_READ && result == 0)
 		payload_size = header->len;
 	header->type = response(result);
+	pthread_mutex_lock(&worker->channel.write_lock);
 	r = channel_write_answer(&worker->channel, header, request->buffer, payload_size);
+	pthread_mutex_unlock(&worker->channel.write_lock);
 	/* A target that is gone wants no answer; whoever reads next finds that out and ends. */
 	if (r < 0 && r != -ENOTBLK)
 		worker_die(worker, DMUSER_EXIT_CHANNEL_WRITE, r);
-	request_release(request);
-}
-
-void request_answer(struct dmuser_request *request, int result)
-{
-	struct dmuser_worker *worker = request->worker;
-
-	pthread_mutex_lock(&worker->channel.write_lock);
-	if (worker->streaming) {
-		/* Not to be waited for: who streams may itself wait for this thread's next work. */
-		request->result = result;
-		request->next = worker->deferred;
-		worker->deferred = request;
-	} else {
-		request_answer_locked(request, result);
-	}
-	pthread_mutex_unlock(&worker->channel.write_lock);
+	release(request);
 }
 
 unsigned int dmuser_request_flags(const struct dmuser_request *request)
@@ -126,14 +114,5 @@ unsigned int dmuser_request_flags(const struct dmuser_request *request)
 
 void dmuser_request_complete(struct dmuser_request *request, int result)
 {
-	struct dmuser_worker *worker = request->worker;
-
-	if (!request->in_parts) {
-		request_answer(request, result);
-		return;
-	}
-	pthread_mutex_lock(&worker->lock);
-	request->part_result = result;
-	pthread_cond_broadcast(&worker->changed);
-	pthread_mutex_unlock(&worker->lock);
+	request_answer(request, result);
 }

@@ -12,12 +12,8 @@
 
 struct dmuser_request {
 	struct dmuser_worker *worker;
-	struct dmuser_request *next; /* in worker->unused or ->deferred, by their locks */
+	struct dmuser_request *next; /* in worker->unused; worker->lock */
 	char *buffer;                /* DMUSER_IO_MAX_BYTES; a WRITE's payload, or a READ's */
-	int result;                  /* of a deferred one */
-	/* One call of several for a large request is under way: completing it wakes large.c. */
-	bool in_parts;
-	int part_result; /* DMUSER_LATER until that call is completed; worker->lock */
 	struct dm_user_message header; /* as read from the channel */
 };
 
@@ -32,12 +28,6 @@ void request_begin(struct dmuser_request *request);
 
 /* Answers a request (0 or a negative errno) and puts it back into the pool. */
 void request_answer(struct dmuser_request *request, int result);
-
-/* The part of request_answer() that goes out: the caller holds channel.write_lock. */
-void request_answer_locked(struct dmuser_request *request, int result);
-
-/* Puts it back into the pool, answered. */
-void request_release(struct dmuser_request *request);
 
 static inline uint64_t request_offset(const struct dmuser_request *request)
 {

@@ -94,7 +94,6 @@ int dmuser_worker_run(const struct dmuser_worker_ops *ops, int argc, char **argv
 			.read_lock = PTHREAD_MUTEX_INITIALIZER,
 			.write_lock = PTHREAD_MUTEX_INITIALIZER,
 		},
-		.streaming_lock = PTHREAD_MUTEX_INITIALIZER,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 	};

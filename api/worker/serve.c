@@ -3,11 +3,9 @@
  * The request threads; see serve.h. This is where a request's range is checked, once, for every backend.
  *
  * Trusts the kernel for the stream's framing, but not for ranges: a backend must never be asked for a
- * byte beyond its volume, whoever is wrong. Never allocates; never holds a lock while a backend works,
- * but read_lock during a large write.
+ * byte beyond its volume, whoever is wrong. Never allocates; never holds a lock while a backend works.
  */
 #include "api/worker/serve.h"
-#include "api/worker/large.h"
 #include "api/worker/request.h"
 
 #include <errno.h>
@@ -15,9 +13,6 @@
 
 /* Backends copy and make system calls; they keep no data on the stack. Locked memory, on fault. */
 #define STACK_BYTES ((size_t)256 * 1024)
-
-/* A request's result so far: executed with success already. No operation returns it. */
-#define DONE 2
 
 /* Whether the request may be executed at all. */
 static int check(const struct dmuser_request *request)
@@ -30,9 +25,15 @@ static int check(const struct dmuser_request *request)
 		return 0;
 	if (header->sector > sectors || header->len > (sectors - header->sector) * 512)
 		return -ERANGE;
-	if (header->type != DM_USER_REQ_MAP_READ && setup->read_only)
+	if (header->type == DM_USER_REQ_MAP_READ)
+		return header->len > DMUSER_IO_MAX_BYTES ? -EMSGSIZE : 0;
+	if (setup->read_only)
 		return -EROFS;
-	return 0;
+	if (header->type != DM_USER_REQ_MAP_WRITE)
+		return 0;
+	if (!request->worker->ops->write)
+		return -EROFS;
+	return header->len > DMUSER_IO_MAX_BYTES ? -EMSGSIZE : 0;
 }
 
 /* An operation on a range without data. */
@@ -79,61 +80,44 @@ _Noreturn static void channel_ended(struct dmuser_worker *worker, int error)
 	worker_die(worker, DMUSER_EXIT_CHANNEL_READ, error);
 }
 
-/* Reads a payload that has no place to go. */
-static int discard_payload(struct dmuser_request *request)
+/* Takes a payload that nobody will use, or the stream would be lost. */
+static int drop_payload(struct dmuser_request *request)
 {
 	struct channel *channel = &request->worker->channel;
-
-	for (uint64_t left = request->header.len; left > 0;) {
-		size_t size = left < DMUSER_IO_MAX_BYTES ? (size_t)left : DMUSER_IO_MAX_BYTES;
-		int r = channel_read(channel, request->buffer, size);
-
-		if (r < 0)
-			return r;
-		left -= size;
-	}
-	return 0;
-}
-
-/*
- * Takes the payload that follows a WRITE's header. *result says, before and after, whether the request
- * is to be executed (0), has been (DONE), or fails (negative). Returns 0 or the channel's error.
- */
-static int take_payload(struct dmuser_request *request, int *result)
-{
-	struct dmuser_worker *worker = request->worker;
 	int r = 0;
 
-	if (*result == 0 && !worker->ops->write)
-		*result = -EROFS;
-	if (*result < 0)
-		return discard_payload(request);
-	if (request->header.len <= DMUSER_IO_MAX_BYTES)
-		return channel_read(&worker->channel, request->buffer, request->header.len);
-	*result = large_write(request, &r);
-	if (*result == 0)
-		*result = DONE;
+	for (uint64_t left = request->header.len; r == 0 && left > 0;) {
+		size_t size = left < DMUSER_IO_MAX_BYTES ? (size_t)left : DMUSER_IO_MAX_BYTES;
+
+		r = channel_read(channel, request->buffer, size);
+		left -= size;
+	}
 	return r;
 }
 
-/* One whole request. Returns a result as take_payload() has it; ends the process with the channel. */
+/*
+ * Reads one whole request. Returns 0 if it is to be executed, or why it is not. Ends the process if the
+ * channel is over.
+ */
 static int receive(struct dmuser_request *request)
 {
 	struct dmuser_worker *worker = request->worker;
+	struct channel *channel = &worker->channel;
 	int result = 0;
 	int r;
 
-	pthread_mutex_lock(&worker->channel.read_lock);
-	r = channel_read(&worker->channel, &request->header, sizeof(request->header));
+	pthread_mutex_lock(&channel->read_lock);
+	r = channel_read(channel, &request->header, sizeof(request->header));
 	if (r == 0) {
 		request_begin(request);
 		result = check(request);
 		if (request->header.type == DM_USER_REQ_MAP_WRITE)
-			r = take_payload(request, &result);
+			r = result < 0 ? drop_payload(request) :
+					 channel_read(channel, request->buffer, request->header.len);
 	}
 	if (r < 0)
 		channel_ended(worker, r);
-	pthread_mutex_unlock(&worker->channel.read_lock);
+	pthread_mutex_unlock(&channel->read_lock);
 	return result;
 }
 
@@ -142,15 +126,8 @@ static void serve_next(struct dmuser_worker *worker)
 	struct dmuser_request *request = request_take(worker);
 	int result = receive(request);
 
-	if (result == 0 && request->header.type == DM_USER_REQ_MAP_READ &&
-	    request->header.len > DMUSER_IO_MAX_BYTES) {
-		large_read(request);
-		return;
-	}
 	if (result == 0)
 		result = execute(request);
-	else if (result == DONE)
-		result = 0;
 	/* After DMUSER_LATER the request may be answered and in use for another by now. */
 	if (result != DMUSER_LATER)
 		request_answer(request, result);

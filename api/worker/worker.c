@@ -20,8 +20,6 @@ static const char *exit_reason(enum dmuser_exit status)
 		return "reading the channel";
 	case DMUSER_EXIT_CHANNEL_WRITE:
 		return "answering on the channel";
-	case DMUSER_EXIT_TORN_READ:
-		return "reading the rest of a large request";
 	case DMUSER_EXIT_CONTROL:
 		return "serving the control socket";
 	default:

@@ -23,12 +23,6 @@ struct dmuser_worker {
 	char refusal[100];                    /* why prepare() failed */
 
 	struct channel channel;
-	/* A large read's answer is going out part by part; channel.write_lock. */
-	bool streaming;
-	/* Requests that were finished meanwhile, to be answered when it is over; channel.write_lock. */
-	struct dmuser_request *deferred;
-	/* Held by who streams; taken before channel.write_lock. */
-	pthread_mutex_t streaming_lock;
 
 	/* Protects what follows. The innermost lock; nothing blocks under it. */
 	pthread_mutex_t lock;
