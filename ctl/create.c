@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * dmuserctl create: makes a volume, or finds the one of the same name and specification.
+ *
+ * With --lease it stays until its stdin closes or it is told to stop, because the volume lives as long as
+ * its connection.
+ */
+#include "ctl/command.h"
+#include "ctl/escape.h"
+#include "ctl/quantity.h"
+#include "ctl/volume-view.h"
+#include "util/name.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+static const char help[] =
+"Usage: dmuserctl create NAME --backend TYPE [--size SIZE] [OPTION]...\n"
+"\n"
+"Makes a volume and says which block device it is. If there is one of the same name and the same\n"
+"specification, says that. The volume stays until 'dmuserctl release', unless it is leased or bound.\n"
+"\n"
+"  --backend TYPE      memory, file, or what else is installed\n"
+"  --size SIZE         bytes, or with K, M, G or T (powers of 1024); may be left out where the\n"
+"                      backing has a size already\n"
+"  -o, --option KEY=VALUE  an option of the backend (repeatable)\n"
+"  --block-size BYTES  512 (default), 1024, 2048 or 4096\n"
+"  --read-only         nobody can write to it\n"
+"  --container ID      bind it at once to a container, and release it when that ends\n"
+"  --pid PID           the pid of the container's init; goes with --container\n"
+"  --lease             keep it only until stdin closes, or SIGTERM or SIGINT comes; then exit\n"
+"  --json              print the reply as JSON\n"
+"  --timeout TIME      wait so long for the reply: 30s (default), 500ms, infinity\n"
+"  --address PATH      dmuserd's socket\n"
+"\n"
+"Example: dmuserctl create scratch --backend memory --size 64M\n";
+
+struct request {
+	struct json_object *parameters;
+	const char *container, *pid;
+	bool lease;
+	int pidfd;
+};
+
+static int take_option(const struct context *context, const char *text, struct request *q)
+{
+	struct json_object *options = object_member(q->parameters, "options", json_type_object);
+	const char *equals = strchr(text, '=');
+	char key[NAME_OPTION_MAX + 2];
+
+	if (!equals)
+		return usage_error(context, "--option takes KEY=VALUE, not '%s'", text);
+	snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
+	if (!name_is_option(key))
+		return usage_error(context, "'%.*s' is no name of an option", (int)(equals - text), text);
+	if (!options) {
+		options = object_new();
+		object_set(q->parameters, "options", options);
+	}
+	if (json_object_object_get_ex(options, key, NULL))
+		return usage_error(context, "option '%s' is given twice", key);
+	object_set_string(options, key, equals + 1);
+	return -1;
+}
+
+static int take_size(const struct context *context, const char *text, struct request *q)
+{
+	uint64_t bytes;
+	int r = quantity_parse_size(text, &bytes);
+
+	if (r == -ERANGE)
+		return usage_error(context, "--size %s is too large", text);
+	if (r < 0 || bytes == 0)
+		return usage_error(context, "--size takes bytes, or a number with K, M, G or T, not '%s'",
+				   text);
+	object_set_int(q->parameters, "size_bytes", (int64_t)bytes);
+	return -1;
+}
+
+static int take_block_size(const struct context *context, const char *text, struct request *q)
+{
+	uint64_t bytes;
+
+	if (quantity_parse_size(text, &bytes) < 0 || bytes < 512 || bytes > 4096 ||
+	    (bytes & (bytes - 1)))
+		return usage_error(context, "--block-size takes 512, 1024, 2048 or 4096, not '%s'", text);
+	object_set_int(q->parameters, "block_size", (int64_t)bytes);
+	return -1;
+}
+
+/* -1: go on; otherwise the exit code. */
+static int take_options(struct context *context, int argc, char **argv, struct request *q)
+{
+	static const struct option options[] = {
+		{ "backend", required_argument, NULL, 'b' },
+		{ "size", required_argument, NULL, 's' },
+		{ "option", required_argument, NULL, 'o' },
+		{ "block-size", required_argument, NULL, 'B' },
+		{ "read-only", no_argument, NULL, 'r' },
+		{ "container", required_argument, NULL, 'c' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "lease", no_argument, NULL, 'l' },
+		COMMON_OPTIONS,
+	};
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+		switch (option) {
+		case 'b':
+			object_set_string(q->parameters, "backend", optarg);
+			break;
+		case 's':
+			r = take_size(context, optarg, q);
+			break;
+		case 'o':
+			r = take_option(context, optarg, q);
+			break;
+		case 'B':
+			r = take_block_size(context, optarg, q);
+			break;
+		case 'r':
+			object_set_bool(q->parameters, "read_only", true);
+			break;
+		case 'c':
+			q->container = optarg;
+			break;
+		case 'p':
+			q->pid = optarg;
+			break;
+		case 'l':
+			q->lease = true;
+			break;
+		default:
+			r = context_option(context, option);
+		}
+	}
+	return r;
+}
+
+static int check(const struct context *context, int argc, char **argv, struct request *q)
+{
+	int r;
+
+	r = usage_check_count(context, argc, 1, 1);
+	if (r == 0)
+		r = usage_take_name(context, argv[optind]);
+	if (r)
+		return r;
+	object_set_string(q->parameters, "name", argv[optind]);
+	if (!object_string(q->parameters, "backend", NULL))
+		return usage_error(context, "--backend is missing");
+	if (q->lease && q->container)
+		return usage_error(context, "--lease and --container exclude each other");
+	if (!q->lease)
+		object_set_bool(q->parameters, "keep", true);
+	if (q->container || q->pid)
+		return usage_take_container(context, q->container, q->pid, q->parameters, &q->pidfd);
+	return 0;
+}
+
+static void print_reply(const struct context *context, struct json_object *parameters)
+{
+	struct json_object *volume = object_member(parameters, "volume", json_type_object);
+	char name[256], device[128], size[24];
+
+	if (context->json) {
+		escape_json(stdout, parameters, 1);
+	} else {
+		printf("%s: %s, %s, %s\n",
+		       escape_text(object_string(volume, "name", "?"), name, sizeof(name)),
+		       object_bool(parameters, "created") ? "created" : "exists already",
+		       escape_text(object_string(volume, "device", "no device"), device, sizeof(device)),
+		       volume_view_size(volume, size));
+	}
+	fflush(stdout);
+}
+
+/* Discards what stdin says. True once it has been closed at the other end. */
+static bool stdin_is_over(void)
+{
+	char nothing[256];
+
+	return read(STDIN_FILENO, nothing, sizeof(nothing)) <= 0;
+}
+
+/* Until stdin closes, a signal comes, or dmuserd goes away. signals: blocked already. */
+static int hold_lease(struct context *context, int signals)
+{
+	struct pollfd polled[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = dmuser_connection_fd(context->connection), .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(polled, ARRAY_SIZE(polled), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return EXIT_FAILED;
+		}
+		if (polled[2].revents) {
+			fputs("dmuserctl: dmuserd closed the connection; the volume is released\n"
+			      "  hint: journalctl -u dmuserd\n", stderr);
+			return EXIT_UNREACHABLE;
+		}
+		if (polled[1].revents || (polled[0].revents && stdin_is_over()))
+			return EXIT_DONE;
+	}
+}
+
+static int call(struct context *context, struct request *q)
+{
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	_cleanup_(closep) int signals = -EBADF;
+	sigset_t mask;
+	int r;
+
+	if (q->lease) {
+		/* Before the volume exists, so that no signal finds the lease without its holder. */
+		sigemptyset(&mask);
+		sigaddset(&mask, SIGTERM);
+		sigaddset(&mask, SIGINT);
+		sigaddset(&mask, SIGHUP);
+		sigprocmask(SIG_BLOCK, &mask, NULL);
+		signals = signalfd(-1, &mask, SFD_CLOEXEC);
+		if (signals < 0)
+			return EXIT_FAILED;
+	}
+	r = context_call(context, "io.dmuser.Create", q->parameters, q->pidfd, &reply);
+	if (r)
+		return r;
+	print_reply(context, dmuser_reply_parameters(reply));
+	return q->lease ? hold_lease(context, signals) : EXIT_DONE;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	struct request q = { .parameters = object_new(), .pidfd = -EBADF };
+	int r;
+
+	r = take_options(context, argc, argv, &q);
+	if (r < 0) {
+		r = check(context, argc, argv, &q);
+		if (r == 0)
+			r = call(context, &q);
+	}
+	closep(&q.pidfd);
+	json_object_put(q.parameters);
+	return r;
+}
+
+const struct command command_create = { "create", "make a volume", help, run };

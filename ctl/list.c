@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dmuserctl list: a table of the volumes that the caller may see. */
+#include "ctl/command.h"
+#include "ctl/escape.h"
+#include "ctl/table.h"
+#include "ctl/volume-view.h"
+
+static const char help[] =
+"Usage: dmuserctl list [OPTION]...\n"
+"\n"
+"Lists your volumes; everybody's, if you are root. HELD BY is the container that a volume is bound to, or\n"
+"'kept' (until it is released by hand), or 'leased' (to a connection).\n"
+"\n"
+"  --json          print the reply as JSON\n"
+"  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
+"  --address PATH  dmuserd's socket\n";
+
+static void print_table(struct json_object *parameters)
+{
+	static const char *const headings[] = { "NAME", "STATE", "SIZE", "BACKEND", "DEVICE", "HELD BY",
+						"OWNER" };
+	_cleanup_(table_freep) struct table *table = table_new(headings, ARRAY_SIZE(headings));
+
+	for (size_t i = 0; i < object_array_length(parameters, "volumes"); i++) {
+		struct json_object *volume = object_array_element(parameters, "volumes", i);
+		char text[192];
+
+		table_add(table, object_string(volume, "name", ""));
+		table_add(table, object_string(volume, "state", ""));
+		table_add(table, volume_view_size(volume, text));
+		table_add(table, object_string(volume, "backend", ""));
+		table_add(table, object_string(volume, "device", ""));
+		table_add(table, volume_view_held_by(volume, text));
+		table_add(table, volume_view_owner(volume, text));
+	}
+	table_print(table, stdout);
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS };
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+		r = context_option(context, option);
+	if (r >= 0)
+		return r;
+	r = usage_check_count(context, argc, 0, 0);
+	if (r == 0)
+		r = context_call(context, "io.dmuser.List", NULL, -EBADF, &reply);
+	if (r)
+		return r;
+	if (context->json)
+		escape_json(stdout, dmuser_reply_parameters(reply), 1);
+	else
+		print_table(dmuser_reply_parameters(reply));
+	return EXIT_DONE;
+}
+
+const struct command command_list = { "list", "list volumes", help, run };

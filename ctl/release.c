@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dmuserctl release: ends a volume, or all volumes of a container. */
+#include "ctl/command.h"
+#include "ctl/escape.h"
+#include "ctl/quantity.h"
+#include "util/name.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char help[] =
+"Usage: dmuserctl release NAME [OPTION]...\n"
+"       dmuserctl release --container ID [OPTION]...\n"
+"\n"
+"Ends one volume, or all of a container: waits for outstanding I/O, fails what is left, and removes the\n"
+"device. A device that is still open goes when its last user closes it; the exit status is 7 then. What is\n"
+"in a volume's backing (the image of the file backend) stays.\n"
+"\n"
+"  --container ID  all volumes that are bound to it\n"
+"  --owner UID     another owner's volume (root)\n"
+"  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: 5000)\n"
+"  --json          print the reply as JSON\n"
+"  --timeout TIME  wait so long for the reply, on top of --timeout-ms: 30s (default), infinity\n"
+"  --address PATH  dmuserd's socket\n";
+
+static int take_timeout_ms(struct context *context, const char *text, struct json_object *parameters)
+{
+	uint64_t ms;
+
+	if (quantity_parse_number(text, INT_MAX, &ms) < 0)
+		return usage_error(context, "--timeout-ms takes milliseconds, not '%s'", text);
+	object_set_int(parameters, "timeout_ms", (int64_t)ms);
+	return -1;
+}
+
+/* -1: go on; otherwise the exit code. */
+static int take_options(struct context *context, int argc, char **argv,
+			struct json_object *parameters)
+{
+	static const struct option options[] = {
+		{ "container", required_argument, NULL, 'c' },
+		{ "owner", required_argument, NULL, 'o' },
+		{ "timeout-ms", required_argument, NULL, 't' },
+		COMMON_OPTIONS,
+	};
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (option) {
+		case 'c':
+			if (!name_is_container(optarg))
+				return usage_error(context, "'--container' takes a container's id");
+			object_set_string(parameters, "container", optarg);
+			break;
+		case 'o':
+			r = usage_take_owner(context, optarg, parameters) ? EXIT_USAGE : -1;
+			break;
+		case 't':
+			r = take_timeout_ms(context, optarg, parameters);
+			break;
+		default:
+			r = context_option(context, option);
+		}
+	}
+	return r;
+}
+
+static int check(struct context *context, int argc, char **argv, struct json_object *parameters)
+{
+	bool container = object_string(parameters, "container", NULL);
+	int64_t drain_ms = object_int(parameters, "timeout_ms", 5000);
+	int r;
+
+	if (!container && argc == optind)
+		return usage_error(context, "a volume's name, or --container, is missing");
+	if (container && argc > optind)
+		return usage_error(context, "a name and --container exclude each other");
+	if (!container) {
+		r = usage_check_count(context, argc, 1, 1);
+		if (r == 0)
+			r = usage_take_name(context, argv[optind]);
+		if (r)
+			return r;
+		object_set_string(parameters, "name", argv[optind]);
+	}
+	if (context->timeout_ms >= 0)
+		context->timeout_ms = context->timeout_ms > INT_MAX - drain_ms ?
+					      INT_MAX : context->timeout_ms + (int)drain_ms;
+	return 0;
+}
+
+/* "pid 4711 (fio), mount /mnt" */
+static void print_holders(struct json_object *released)
+{
+	size_t count = object_array_length(released, "holders");
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *holder = object_array_element(released, "holders", i);
+		char text[512];
+
+		printf("%s%s", i ? ", " : " by ",
+		       escape_text(json_object_get_string(holder), text, sizeof(text)));
+	}
+}
+
+static bool print_released(struct json_object *released)
+{
+	const char *stage = object_string(released, "stage", "?");
+	bool gone = strcmp(stage, "gone") == 0;
+	char name[256];
+
+	printf("%s: ", escape_text(object_string(released, "name", "?"), name, sizeof(name)));
+	if (gone) {
+		printf("released");
+	} else if (strcmp(stage, "device_busy") == 0) {
+		printf("its device is still open");
+		print_holders(released);
+		printf("; it goes when that closes");
+	} else {
+		printf("not gone yet: %s", escape_text(stage, name, sizeof(name)));
+	}
+	putchar('\n');
+	return gone;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	_cleanup_(object_putp) struct json_object *parameters = object_new();
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	struct json_object *answer;
+	bool gone = true;
+	int r;
+
+	r = take_options(context, argc, argv, parameters);
+	if (r >= 0)
+		return r;
+	r = check(context, argc, argv, parameters);
+	if (r == 0)
+		r = context_call(context, "io.dmuser.Release", parameters, -EBADF, &reply);
+	if (r)
+		return r;
+	answer = dmuser_reply_parameters(reply);
+	if (context->json)
+		escape_json(stdout, answer, 1);
+	for (size_t i = 0; i < object_array_length(answer, "released"); i++) {
+		struct json_object *released = object_array_element(answer, "released", i);
+
+		if (context->json)
+			gone &= strcmp(object_string(released, "stage", "?"), "gone") == 0;
+		else
+			gone &= print_released(released);
+	}
+	return gone ? EXIT_DONE : EXIT_BUSY;
+}
+
+const struct command command_release = { "release", "end a volume, or those of a container", help,
+					 run };

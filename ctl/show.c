@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dmuserctl show: all about one volume, and what /proc says about its worker. */
+#include "ctl/command.h"
+#include "ctl/confinement.h"
+#include "ctl/escape.h"
+#include "ctl/volume-view.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char help[] =
+"Usage: dmuserctl show NAME [OPTION]...\n"
+"\n"
+"Shows all about one volume. Then what its worker may do, as this program itself reads it in /proc: root\n"
+"sees all of it.\n"
+"\n"
+"  --owner UID     another owner's volume (root)\n"
+"  --json          print the reply as JSON, without what /proc says\n"
+"  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
+"  --address PATH  dmuserd's socket\n";
+
+static void print_worker(struct json_object *volume)
+{
+	int64_t pid = object_int(volume, "worker_pid", 0);
+	int64_t uid = object_int(volume, "worker_uid", -1);
+	struct confinement c;
+	int r;
+
+	if (pid <= 0 || pid > INT_MAX)
+		return;
+	printf("\nWhat the worker may do (/proc/%d)\n", (int)pid);
+	r = confinement_read((pid_t)pid, &c);
+	if (r == -ESRCH)
+		printf("  it has ended\n");
+	else if (r < 0)
+		printf("  cannot be read: %s\n", strerror(-r));
+	else if (c.uids[ID_REAL] != uid) /* the pid may be another process's by now */
+		printf("  it has ended, or this /proc numbers processes otherwise\n");
+	else
+		confinement_print(&c, stdout);
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "owner", required_argument, NULL, 'o' },
+		COMMON_OPTIONS,
+	};
+	_cleanup_(object_putp) struct json_object *parameters = object_new();
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	struct json_object *volume;
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (option == 'o')
+			r = usage_take_owner(context, optarg, parameters) ? EXIT_USAGE : -1;
+		else
+			r = context_option(context, option);
+		if (r >= 0)
+			return r;
+	}
+	r = usage_check_count(context, argc, 1, 1);
+	if (r == 0)
+		r = usage_take_name(context, argv[optind]);
+	if (r)
+		return r;
+	object_set_string(parameters, "name", argv[optind]);
+	r = context_call(context, "io.dmuser.Describe", parameters, -EBADF, &reply);
+	if (r)
+		return r;
+	if (context->json) {
+		escape_json(stdout, dmuser_reply_parameters(reply), 1);
+		return EXIT_DONE;
+	}
+	volume = object_member(dmuser_reply_parameters(reply), "volume", json_type_object);
+	volume_view_print(volume, stdout);
+	print_worker(volume);
+	return EXIT_DONE;
+}
+
+const struct command command_show = { "show", "show all about one volume", help, run };

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The program itself: what it sends, what it prints, how it exits; against a scripted server. */
+#include "cmocka-all.h"
+#include "tests/unit/client/fake-server.h"
+#include "util/cleanup.h"
+#include "util/fd.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define VOLUME                                                                                     \
+	"{\"name\":\"a\",\"owner\":0,\"uuid\":\"u\",\"state\":\"active\",\"backend\":\"memory\","  \
+	"\"options\":{\"x\":\"\\u001b[2J\"},\"size_bytes\":67108864,\"block_size\":512,"           \
+	"\"read_only\":false,\"keep\":true,\"blank\":true,\"device\":\"/dev/dm-3\",\"generation\":1}"
+
+static char output[16384]; /* stdout and stderr of the last run */
+
+/* Runs dmuserctl on a server with that script; words end with NULL. Returns its exit status. */
+static int run_on(fake_script script, const char *const *words)
+{
+	const char *program = getenv("DMUSERCTL");
+	struct fake_server server;
+	char *argv[32] = { (char *)program, (char *)"--address", server.address };
+	int out[2], status, script_status;
+	size_t n = 3, size = 0;
+	ssize_t got;
+	pid_t pid;
+
+	assert_non_null(program);
+	for (; *words; words++)
+		argv[n++] = (char *)*words;
+	/* Before the pipe is there, whose end would otherwise be held by the server. */
+	fake_server_start(&server, script);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(out[1], 1);
+		dup2(out[1], 2);
+		execv(program, argv);
+		_exit(127);
+	}
+	close(out[1]);
+	while (size < sizeof(output) - 1 &&
+	       (got = read(out[0], output + size, sizeof(output) - 1 - size)) > 0)
+		size += (size_t)got;
+	output[size] = 0;
+	close(out[0]);
+	waitpid(pid, &status, 0);
+	if (!script)
+		kill(server.pid, SIGKILL);
+	script_status = fake_server_end(&server);
+	if (script && script_status != 0)
+		fail_msg("the server's side failed (%d): %s", script_status, output);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define RUN(script, ...) run_on(script, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void assert_printed(const char *text)
+{
+	if (!strstr(output, text))
+		fail_msg("not printed: %s\nbut: %s", text, output);
+}
+
+static void takes_create(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
+			    "\"size_bytes\":67108864,\"options\":{\"k\":\"v=w\"},\"block_size\":4096,"
+			    "\"read_only\":true,\"name\":\"a\",\"keep\":true}}");
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":true}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void create_sends_what_was_asked_for(void **state)
+{
+	assert_int_equal(RUN(takes_create, "create", "a", "--backend", "memory", "--size", "64M", "-o",
+			     "k=v=w", "--block-size", "4096", "--read-only"), 0);
+	assert_string_equal(output, "a: created, /dev/dm-3, 64M\n");
+}
+
+static void takes_create_with_pidfd(int s)
+{
+	int fds[8];
+	size_t n_fds;
+	const char *call = fake_expect_call(s, fds, &n_fds);
+
+	/* Only a pidfd can be signalled through. */
+	if (n_fds != 1 || syscall(SYS_pidfd_send_signal, fds[0], 0, NULL, 0) < 0 ||
+	    !strstr(call, "\"container\":{\"id\":\"c1\",\"pidfd\":0}"))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":false}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void create_and_bind_hand_over_a_pidfd(void **state)
+{
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	assert_int_equal(RUN(takes_create_with_pidfd, "create", "a", "--backend", "memory", "--size",
+			     "1M", "--container", "c1", "--pid", pid), 0);
+	assert_printed("a: exists already");
+	assert_int_equal(RUN(takes_create_with_pidfd, "bind", "a", "--container", "c1", "--pid", pid), 0);
+}
+
+static void takes_a_lease(int s)
+{
+	const char *call = fake_expect_call(s, NULL, NULL);
+
+	if (strstr(call, "keep"))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":true}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void a_lease_ends_when_stdin_closes(void **state)
+{
+	assert_int_equal(RUN(takes_a_lease, "create", "a", "--backend", "memory", "--lease"), 0);
+}
+
+static void lists_two(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.List\"}");
+	fake_reply(s, "{\"parameters\":{\"volumes\":[" VOLUME ",{\"name\":\"b\\u001b[2J\","
+		      "\"owner\":4000000,\"state\":\"degraded\",\"container\":\"c1\"}]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void list_is_a_table_in_which_nothing_acts(void **state)
+{
+	assert_int_equal(RUN(lists_two, "list"), 0);
+	assert_printed("NAME      STATE     SIZE  BACKEND  DEVICE     HELD BY  OWNER\n");
+	assert_printed("a         active    64M   memory   /dev/dm-3  kept     root\n");
+	assert_printed("b\\x1b[2J  degraded  -     -        -          c1       4000000\n");
+}
+
+static void list_as_json_is_json(void **state)
+{
+	assert_int_equal(RUN(lists_two, "--json", "list"), 0);
+	assert_printed("\"name\":");
+	assert_null(strchr(output, '\x1b'));
+	assert_int_equal(RUN(lists_two, "list", "--json"), 0);
+	assert_printed("\"name\":");
+}
+
+static void describes(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":7,\"name\":\"a\"}}");
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void show_tells_all_and_escapes_it(void **state)
+{
+	assert_int_equal(RUN(describes, "show", "a", "--owner", "7"), 0);
+	assert_printed("64M (67108864 bytes), in blocks of 512");
+	assert_printed("x=\\x1b[2J");
+	assert_printed("none, after generation 1");
+}
+
+static void knows_no_volume(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void an_error_is_a_sentence_a_hint_and_an_exit_code(void **state)
+{
+	assert_int_equal(RUN(knows_no_volume, "show", "a"), 5);
+	assert_string_equal(output, "dmuserctl: there is no volume 'a' that you may see\n"
+				    "  hint: 'dmuserctl list' names yours; root can name another owner's "
+				    "with --owner\n");
+}
+
+static void releases_slowly(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"timeout_ms\":100,"
+			    "\"container\":\"c1\"}}");
+	fake_reply(s, "{\"parameters\":{\"released\":[{\"name\":\"a\",\"owner\":0,\"stage\":\"gone\","
+		      "\"holders\":[]},{\"name\":\"b\",\"owner\":0,\"stage\":\"device_busy\",\"holders\":"
+		      "[\"pid 7 (fio)\",\"mount /mnt\"]}]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void a_release_that_is_not_over_says_who_is_in_the_way(void **state)
+{
+	assert_int_equal(RUN(releases_slowly, "release", "--timeout-ms", "100", "--container", "c1"), 7);
+	assert_printed("a: released\n");
+	assert_printed("b: its device is still open by pid 7 (fio), mount /mnt; it goes when that closes\n");
+	assert_int_equal(RUN(releases_slowly, "release", "--json", "--timeout-ms", "100", "--container",
+			     "c1"), 7);
+}
+
+static void notifies(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Subscribe\",\"more\":true}");
+	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+		   NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"event\":\"gone\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+		   NULL, 0);
+}
+
+static void monitor_prints_each_event_and_tells_of_the_end(void **state)
+{
+	assert_int_equal(RUN(notifies, "monitor"), 3);
+	assert_printed("snapshot  a  active  64M  /dev/dm-3  kept\n");
+	assert_printed("gone      a  active");
+	assert_printed("dmuserd closed the connection");
+}
+
+static void takes_one_call(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"name\":\"a\"}}");
+	fake_reply(s, "{\"parameters\":{\"x\":1}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void takes_a_foreign_call(int s)
+{
+	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}");
+	fake_expect_close(s);
+}
+
+static void call_calls_anything(void **state)
+{
+	assert_int_equal(RUN(takes_one_call, "call", "Describe", "{\"name\":\"a\"}"), 0);
+	assert_printed("\"x\": 1");
+	assert_int_equal(RUN(takes_a_foreign_call, "call", "org.varlink.service.GetInfo", "--oneway"), 0);
+	assert_string_equal(output, "");
+}
+
+static void describes_itself(int s)
+{
+	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
+			    "\"interface\":\"io.dmuser\"}}");
+	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod \\u001b\\n\"}}",
+		   NULL, 0);
+	fake_expect_close(s);
+}
+
+static void introspect_prints_lines(void **state)
+{
+	assert_int_equal(RUN(describes_itself, "introspect"), 0);
+	assert_string_equal(output, "interface io.dmuser\n\nmethod \\x1b\n");
+}
+
+static void answers_ping(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Ping\"}");
+	fake_reply(s, "{\"parameters\":{\"version\":\"0.1.0\",\"volumes\":1}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void ping_says_that_the_module_is_missing(void **state)
+{
+	assert_int_equal(RUN(answers_ping, "ping"), 0);
+	assert_string_equal(output, "dmuserd 0.1.0, kernel module not loaded (modprobe dm-user), 1 volume\n");
+}
+
+static void a_server_that_does_not_answer_is_given_up(void **state)
+{
+	assert_int_equal(RUN(NULL, "--timeout", "100ms", "ping"), 6);
+	assert_printed("did not answer in time");
+}
+
+static void no_server_is_unreachable(void **state)
+{
+	assert_int_equal(RUN(NULL, "--address", "/nonexistent/socket", "ping"), 3);
+	assert_printed("dmuserd is not running: nobody listens on /nonexistent/socket\n"
+		       "  hint: systemctl start dmuserd\n");
+}
+
+static void a_wrong_command_line_never_reaches_the_server(void **state)
+{
+	static const char *const lines[][12] = {
+		{ "" }, { "frobnicate" }, { "--frobnicate", "list" }, { "list", "x" },
+		{ "list", "--frobnicate" }, { "show" }, { "show", "a", "b" }, { "show", "../x" },
+		{ "show", "" }, { "show", "/" }, { "show", "a\x1b" }, { "show", "a", "--owner", "root" },
+		{ "show", "a", "--owner", "-1" }, { "show", "a", "--owner", "4294967295" },
+		{ "create", "a" }, { "create", "--backend", "memory" },
+		{ "create", "a", "--backend", "m", "--size", "0" },
+		{ "create", "a", "--backend", "m", "--size", "1MB" },
+		{ "create", "a", "--backend", "m", "--size", "-5" },
+		{ "create", "a", "--backend", "m", "--size", "99999999999999999999" },
+		{ "create", "a", "--backend", "m", "--block-size", "513" },
+		{ "create", "a", "--backend", "m", "--block-size", "8192" },
+		{ "create", "a", "--backend", "m", "-o", "novalue" },
+		{ "create", "a", "--backend", "m", "-o", "=x" },
+		{ "create", "a", "--backend", "m", "-o", "K=x" },
+		{ "create", "a", "--backend", "m", "-o", "k=x", "-o", "k=y" },
+		{ "create", "a", "--backend", "m", "--container", "c" },
+		{ "create", "a", "--backend", "m", "--pid", "1" },
+		{ "create", "a", "--backend", "m", "--container", "../c", "--pid", "1" },
+		{ "create", "a", "--backend", "m", "--container", "c", "--pid", "0" },
+		{ "create", "a", "--backend", "m", "--container", "c", "--pid", "1x" },
+		{ "create", "a", "--backend", "m", "--container", "c", "--pid", "1", "--lease" },
+		{ "bind", "a" }, { "bind", "a", "--container", "c" },
+		{ "release" }, { "release", "a", "--container", "c" },
+		{ "release", "--container", "/" }, { "release", "a", "--timeout-ms", "-1" },
+		{ "call" }, { "call", "X", "[]" }, { "call", "X", "{" }, { "call", "X", "{}", "y" },
+		{ "call", "X", "--more", "--oneway" },
+		{ "--timeout", "x", "list" }, { "--timeout", "5m", "list" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		int status = run_on(NULL, lines[i]);
+
+		if (status != 2 || !output[0])
+			fail_msg("case %zu, '%s %s': status %d, said '%s'", i, lines[i][0],
+				 lines[i][1] ? lines[i][1] : "", status, output);
+	}
+}
+
+static void every_command_has_its_help(void **state)
+{
+	static const char *const commands[] = { "create", "list", "show", "bind", "release", "monitor",
+						"ping", "call", "introspect" };
+
+	assert_int_equal(RUN(NULL, "--help"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		assert_printed(commands[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		char usage[64];
+
+		assert_int_equal(RUN(NULL, commands[i], "--help"), 0);
+		snprintf(usage, sizeof(usage), "Usage: dmuserctl %s", commands[i]);
+		assert_printed(usage);
+	}
+	assert_int_equal(RUN(NULL, "--version"), 0);
+	assert_printed("dmuserctl ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(create_sends_what_was_asked_for),
+		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
+		cmocka_unit_test(a_lease_ends_when_stdin_closes),
+		cmocka_unit_test(list_is_a_table_in_which_nothing_acts),
+		cmocka_unit_test(list_as_json_is_json),
+		cmocka_unit_test(show_tells_all_and_escapes_it),
+		cmocka_unit_test(an_error_is_a_sentence_a_hint_and_an_exit_code),
+		cmocka_unit_test(a_release_that_is_not_over_says_who_is_in_the_way),
+		cmocka_unit_test(monitor_prints_each_event_and_tells_of_the_end),
+		cmocka_unit_test(call_calls_anything),
+		cmocka_unit_test(introspect_prints_lines),
+		cmocka_unit_test(ping_says_that_the_module_is_missing),
+		cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
+		cmocka_unit_test(no_server_is_unreachable),
+		cmocka_unit_test(a_wrong_command_line_never_reaches_the_server),
+		cmocka_unit_test(every_command_has_its_help),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
