@@ -24,7 +24,7 @@ void refusal_write(struct parser_message *message, enum parser_refusal refusal, 
 
 void refusal_write_place(struct parser_message *message, bool fatal, const struct path *place)
 {
-	if (place->len == 0)
+	if (place->depth == 0)
 		refusal_write(message, PARSER_REFUSED_SYNTAX, true, NULL);
 	else
 		refusal_write(message, PARSER_REFUSED_INVALID_PARAMETER, fatal, place->text);

@@ -221,6 +221,13 @@ static bool is_repeated(const struct text *t, size_t first_key, const struct tex
 	return false;
 }
 
+/* What stands behind a value is still its own fault: `12junk`. */
+static bool is_followed_by(struct text *t, char close)
+{
+	skip_space(t);
+	return t->at < t->end && (*t->at == ',' || *t->at == close);
+}
+
 /* One `"key": value` of the object whose keys begin at first_key. */
 static int check_member(struct text *t, unsigned int depth, size_t first_key)
 {
@@ -238,7 +245,7 @@ static int check_member(struct text *t, unsigned int depth, size_t first_key)
 	if (r || key->size == TEXT_KEY_MAX || is_repeated(t, first_key, key))
 		refuse(t);
 	t->n_keys++;
-	if (!take_space_and(t, ':') || check_value(t, depth))
+	if (!take_space_and(t, ':') || check_value(t, depth) || !is_followed_by(t, '}'))
 		return TEXT_BROKEN;
 	path_back(&t->path, mark);
 	return 0;
@@ -253,7 +260,7 @@ static int check_object(struct text *t, unsigned int depth)
 	do {
 		if (check_member(t, depth, first_key))
 			return TEXT_BROKEN;
-	} while (take_space_and(t, ','));
+	} while (take(t, ','));
 	t->n_keys = first_key;
 	return take(t, '}') ? 0 : TEXT_BROKEN;
 }
@@ -267,10 +274,10 @@ static int check_array(struct text *t, unsigned int depth)
 	do {
 		struct path_mark mark = path_add_index(&t->path, index++);
 
-		if (check_value(t, depth))
+		if (check_value(t, depth) || !is_followed_by(t, ']'))
 			return TEXT_BROKEN;
 		path_back(&t->path, mark);
-	} while (take_space_and(t, ','));
+	} while (take(t, ','));
 	return take(t, ']') ? 0 : TEXT_BROKEN;
 }
 
