@@ -11,13 +11,15 @@
 struct backends;     /* backend.h */
 struct spawner_link; /* spawner-link.h */
 struct volumes;      /* volume.c: the registry of volumes, their uids and their journal */
-struct front;        /* connection.c: listening socket, clients, parsers */
+struct parser_pool;  /* parser-pool.h */
+struct front;        /* front.h: listening socket and clients */
 
 struct manager {
 	sd_event *event;
 	struct settings settings;
 	struct backends *backends;
 	struct spawner_link *spawner;
+	struct parser_pool *parsers;
 	struct volumes *volumes;
 	struct front *front;
 };

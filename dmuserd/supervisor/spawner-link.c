@@ -105,7 +105,7 @@ static struct spawner_request make_request(struct spawner_link *link, enum spawn
 		.serial = ++link->serial,
 	};
 
-	strncpy(request.name, name, sizeof(request.name) - 1);
+	snprintf(request.name, sizeof(request.name), "%s", name);
 	return request;
 }
 
