@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who has a block device open, as far as /proc and /sys tell: for people, never for decisions.
+ *
+ * Looking costs one pass over every process, so it is done in a child, and only when a release has not
+ * got through.
+ */
+#pragma once
+
+#include "dmuserd/supervisor/volume.h"
+
+#include <systemd/sd-event.h>
+#include <sys/types.h>
+
+struct holders {
+	size_t n;
+	char text[RELEASE_HOLDERS_MAX][96]; /* "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3" */
+};
+
+struct holders_call;
+/* holders: empty when there was no time to look at all; never NULL. */
+typedef void (*holders_done_fn)(void *userdata, const struct holders *holders);
+int holders_start(sd_event *event, dev_t devno, uint64_t timeout_ms, holders_done_fn done,
+		  void *userdata, struct holders_call **ret_call);
+void holders_cancel(struct holders_call *call);
