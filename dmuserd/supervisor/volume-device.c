@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The steps of a volume that concern its device: made without being live, live, gone.
+ *
+ * Gone comes in three stages. Draining: removal is tried until the last user has closed the device or
+ * the deadline has passed; the kernel tells nobody when a device is closed, and trying is looking and
+ * acting in one, so this is tried at growing intervals. Failing: all I/O gets its error, and the
+ * kernel is asked to remove the device itself at its last close. Busy: somebody keeps it open, which
+ * only he can change; it is looked after at a slow pace until it is gone.
+ */
+#include "dmuserd/supervisor/volume-internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define DRAIN_INTERVAL_MIN_USEC 10000
+#define DRAIN_INTERVAL_MAX_USEC 250000
+#define BUSY_INTERVAL_USEC 500000
+#define HOLDERS_TIMEOUT_MS 1000
+
+/* Forth. */
+
+static int fail_driver(struct volume *v, int error, const char *message)
+{
+	v->set->driver_seen = false;
+	if (error == -ETIMEDOUT)
+		return volume_fail(v, FAILURE_TIMED_OUT, volume_step_name(v), "%s", message);
+	return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, "%s: %s", volume_step_name(v),
+			   message);
+}
+
+static void on_version(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+	int r = 0;
+
+	v->dm_call = NULL;
+	if (result->error < 0)
+		r = volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
+				"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
+				result->message);
+	v->set->driver_seen = r == 0;
+	volume_step_done(v, r);
+}
+
+/* Asked before anything is started, so that a machine without the module says that and nothing else. */
+int volume_start_driver(struct volume *v)
+{
+	int r;
+
+	if (v->set->driver_seen)
+		return STEP_DONE;
+	r = volume_dm_start(v, DM_OP_VERSION, on_version);
+	return r < 0 ? fail_driver(v, r, strerror(-r)) : STEP_PENDING;
+}
+
+static void on_created(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error < 0) {
+		/* The child has undone what it did, unless it did not come to its end. */
+		v->device_exists = result->error == -ETIMEDOUT || result->error == -EIO;
+		volume_step_done(v, fail_driver(v, result->error, result->message));
+		return;
+	}
+	v->devno = result->devno;
+	volume_step_done(v, 0);
+}
+
+int volume_start_device(struct volume *v)
+{
+	int r = volume_dm_start(v, DM_OP_CREATE, on_created);
+
+	if (r < 0)
+		return fail_driver(v, r, strerror(-r));
+	v->device_exists = true;
+	return STEP_PENDING;
+}
+
+void volume_set_devno(struct volume *v, dev_t devno)
+{
+	v->devno = devno;
+	snprintf(v->device, sizeof(v->device), "/dev/dm-%u", minor(devno));
+}
+
+static void on_resumed(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error < 0) {
+		volume_step_done(v, fail_driver(v, result->error, result->message));
+		return;
+	}
+	volume_set_devno(v, result->devno);
+	volume_step_done(v, 0);
+}
+
+int volume_start_resume(struct volume *v)
+{
+	int r;
+
+	volume_set_state(v, VOLUME_ATTACHED);
+	r = volume_dm_start(v, DM_OP_RESUME, on_resumed);
+	return r < 0 ? fail_driver(v, r, strerror(-r)) : STEP_PENDING;
+}
+
+/* Back. */
+
+static void try_remove(struct volume *v);
+static void start_failing(struct volume *v);
+static void look(struct volume *v);
+
+static void device_gone(struct volume *v)
+{
+	v->device_exists = false;
+	v->drain.open_count = 0;
+	volume_set_timer(v, 0, NULL);
+	volume_undo_done(v);
+}
+
+static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct volume *v = userdata;
+
+	if (v->drain.stage == RELEASE_DRAINING)
+		try_remove(v);
+	else
+		look(v);
+	return 0;
+}
+
+static void wait_and_go_on(struct volume *v)
+{
+	struct volume_drain *d = &v->drain;
+	uint64_t now = volume_now_usec(v), wait = d->interval_usec;
+
+	if (d->stage == RELEASE_DRAINING) {
+		d->interval_usec *= 2;
+		if (d->interval_usec > DRAIN_INTERVAL_MAX_USEC)
+			d->interval_usec = DRAIN_INTERVAL_MAX_USEC;
+		if (d->deadline_usec > now && wait > d->deadline_usec - now)
+			wait = d->deadline_usec - now;
+	}
+	volume_set_timer(v, wait, on_drain_timer);
+}
+
+static void on_removed(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error == 0 || result->error == -ENXIO)
+		device_gone(v);
+	else if (result->error == -EBUSY && volume_now_usec(v) < v->drain.deadline_usec)
+		wait_and_go_on(v);
+	else
+		start_failing(v);
+}
+
+/* Without a child nothing can be done now; later there may be room for one. */
+static void start_or_wait(struct volume *v, enum dm_operation operation, dm_done_fn done)
+{
+	if (volume_dm_start(v, operation, done) < 0)
+		wait_and_go_on(v);
+}
+
+static void try_remove(struct volume *v)
+{
+	start_or_wait(v, DM_OP_REMOVE, on_removed);
+}
+
+static void on_holders(void *userdata, const struct holders *holders)
+{
+	struct volume *v = userdata;
+
+	v->holders_call = NULL;
+	if (holders->n > 0) {
+		volume_set_error(v, "its device is kept open by %s", holders->text[0]);
+		volume_changed(v);
+	}
+	volume_reply_stage(v, holders);
+}
+
+static void on_looked(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error == -ENXIO) {
+		holders_cancel(v->holders_call);
+		v->holders_call = NULL;
+		device_gone(v);
+		return;
+	}
+	if (result->error == 0)
+		v->drain.open_count = result->open_count > 0 ? (unsigned int)result->open_count : 0;
+	v->drain.stage = RELEASE_DEVICE_BUSY;
+	v->drain.interval_usec = BUSY_INTERVAL_USEC;
+	if (!TAILQ_EMPTY(&v->waiters) && !v->holders_call &&
+	    holders_start(v->set->manager->event, v->devno, HOLDERS_TIMEOUT_MS, on_holders, v,
+			  &v->holders_call) < 0)
+		volume_reply_stage(v, NULL);
+	wait_and_go_on(v);
+}
+
+static void look(struct volume *v)
+{
+	start_or_wait(v, DM_OP_STATUS, on_looked);
+}
+
+static void on_remove_deferred(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error == -ENXIO)
+		device_gone(v);
+	else
+		look(v);
+}
+
+static void on_failed(void *userdata, const struct dm_result *result)
+{
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	if (result->error == -ENXIO) {
+		device_gone(v);
+		return;
+	}
+	/* A target that was never resumed takes no message, and has no I/O either. */
+	start_or_wait(v, DM_OP_REMOVE_DEFERRED, on_remove_deferred);
+}
+
+static void start_failing(struct volume *v)
+{
+	v->drain.stage = RELEASE_FAILING;
+	v->drain.interval_usec = DRAIN_INTERVAL_MIN_USEC;
+	start_or_wait(v, DM_OP_MESSAGE, on_failed);
+}
+
+int volume_undo_device(struct volume *v)
+{
+	if (!v->device_exists)
+		return STEP_DONE;
+	v->drain.stage = RELEASE_DRAINING;
+	v->drain.interval_usec = DRAIN_INTERVAL_MIN_USEC;
+	try_remove(v);
+	return STEP_PENDING;
+}
+
+/* An earlier end of the graceful part, or someone new who wants to know. Takes effect at once. */
+void volume_device_deadline_changed(struct volume *v)
+{
+	bool waits = v->timer && sd_event_source_get_enabled(v->timer, NULL) > 0;
+
+	/* Otherwise a child is at work, whose end looks at the deadline. */
+	if (v->device_exists && waits)
+		volume_set_timer(v, 0, on_drain_timer);
+}
+
+/* Nobody answers what is outstanding any more: there is nothing to wait for. */
+void volume_device_worker_ended(struct volume *v)
+{
+	v->drain.deadline_usec = 0;
+	volume_device_deadline_changed(v);
+}

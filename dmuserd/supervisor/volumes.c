@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * All volumes of a supervisor: finding one, making one or finding that it is there, and their beginning and end.
+ *
+ * A volume is known by its owner and its name; names of different owners do not meet.
+ */
+#include "dmuserd/supervisor/volume-internal.h"
+#include "util/cleanup.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+int volumes_new(struct manager *m, struct volumes **ret_volumes)
+{
+	struct volumes *set = calloc(1, sizeof(*set));
+	int r;
+
+	if (!set)
+		return -ENOMEM;
+	set->manager = m;
+	TAILQ_INIT(&set->list);
+	TAILQ_INIT(&set->dying);
+	r = uid_pool_new(m->settings.worker_uid_base, m->settings.worker_uid_count, &set->uids);
+	if (r == 0)
+		r = journal_init(m->settings.run_dir);
+	if (r == 0)
+		r = volumes_adopt(set);
+	if (r < 0) {
+		volumes_free(set);
+		return r;
+	}
+	*ret_volumes = set;
+	return 0;
+}
+
+void volumes_free(struct volumes *set)
+{
+	struct volume *v;
+
+	if (!set)
+		return;
+	while ((v = TAILQ_FIRST(&set->list)))
+		volume_free(v);
+	volumes_adopt_free(set->adoption);
+	uid_pool_free(set->uids);
+	free(set);
+}
+
+struct volume *volume_find(struct manager *m, uid_t owner, const char *name)
+{
+	struct volume *v;
+
+	TAILQ_FOREACH(v, &m->volumes->list, entry)
+		if (!v->hidden && v->spec.owner == owner && strcmp(v->spec.name, name) == 0)
+			break;
+	return v;
+}
+
+struct volume *volume_next(struct manager *m, struct volume *previous)
+{
+	struct volume *v = previous ? TAILQ_NEXT(previous, entry) : TAILQ_FIRST(&m->volumes->list);
+
+	while (v && v->hidden)
+		v = TAILQ_NEXT(v, entry);
+	return v;
+}
+
+void volume_forget_caller(struct manager *m, void *userdata)
+{
+	struct volume *v;
+
+	TAILQ_FOREACH(v, &m->volumes->list, entry)
+		volume_forget_waiters(v, userdata);
+	TAILQ_FOREACH(v, &m->volumes->dying, entry)
+		volume_forget_waiters(v, userdata);
+}
+
+void volume_set_observer(struct manager *m, volume_event_fn fn)
+{
+	m->volumes->observer = fn;
+}
+
+static bool same_options(const struct volume_spec *a, const struct volume_spec *b)
+{
+	if (a->n_options != b->n_options)
+		return false;
+	for (size_t i = 0; i < a->n_options; i++)
+		if (strcmp(a->options[i].name, b->options[i].name) != 0 ||
+		    strcmp(a->options[i].value, b->options[i].value) != 0)
+			return false;
+	return true;
+}
+
+/* A size that was left out then, and is given now, is the same if it is what was found. */
+static bool same_size(const struct volume *v, uint64_t asked)
+{
+	return asked == v->spec.size_bytes || (asked != PARSER_UNSET && asked == v->size_bytes);
+}
+
+/* The field in which they differ, or NULL. */
+static const char *difference(const struct volume *v, const struct volume_spec *b)
+{
+	const struct volume_spec *a = &v->spec;
+
+	if (strcmp(a->backend->manifest.type, b->backend->manifest.type) != 0)
+		return "backend";
+	if (!same_size(v, b->size_bytes))
+		return "size_bytes";
+	if (a->block_size != b->block_size)
+		return "block_size";
+	if (a->read_only != b->read_only)
+		return "read_only";
+	return same_options(a, b) ? NULL : "options";
+}
+
+static void reply_found(struct volume *v)
+{
+	/* What happened in between tells those who wait by itself. */
+	if (v->operation == OPERATION_NONE)
+		volume_reply_created(v);
+}
+
+/* Consumes pidfd. */
+static int join(struct volume *v, const struct volume_spec *spec, const char *container_id, int pidfd,
+		volume_created_fn done, void *userdata, struct failure *failure)
+{
+	_cleanup_(closep) int consumed = pidfd;
+	const char *field = difference(v, spec);
+	int r = 0;
+
+	if (v->operation == OPERATION_UNWIND)
+		return failure_set(failure, FAILURE_OPERATION_PENDING, "release",
+				   "volume %s is being released", spec->name);
+	if (v->operation == OPERATION_ADOPT)
+		return failure_set(failure, FAILURE_OPERATION_PENDING, "adopt",
+				   "volume %s is being taken over; try again", spec->name);
+	if (field)
+		return failure_set(failure, FAILURE_SPECIFICATION_MISMATCH, field,
+				   "volume %s exists with another %s", spec->name, field);
+	if (container_id)
+		r = volume_bind(v, container_id, take_fd(&consumed), failure);
+	if (r < 0)
+		return r;
+	r = volume_add_waiter(v, done, NULL, false, userdata);
+	if (r == 0 && v->operation == OPERATION_NONE)
+		r = volume_defer(v, reply_found);
+	if (r < 0) {
+		volume_forget_waiters(v, userdata);
+		return failure_set(failure, FAILURE_QUOTA_EXCEEDED, "memory", "out of memory");
+	}
+	v->spec.keep = v->spec.keep || spec->keep;
+	return 0;
+}
+
+static void begin(struct volume *v)
+{
+	volume_changed(v);
+	volume_go(v, OPERATION_CREATE, volume_create_steps, volume_n_create_steps);
+}
+
+int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
+		  volume_created_fn done, void *userdata, struct failure *failure)
+{
+	_cleanup_(closep) int consumed = pidfd;
+	struct volume *v = volume_find(m, spec->owner, spec->name);
+	int r;
+
+	if (v)
+		return join(v, spec, container_id, take_fd(&consumed), done, userdata, failure);
+	r = volume_new(m->volumes, spec, &v);
+	if (r == 0)
+		r = volume_add_waiter(v, done, NULL, true, userdata);
+	if (r == 0)
+		r = volume_defer(v, begin);
+	if (r < 0) {
+		volume_free(v);
+		return failure_set(failure, FAILURE_QUOTA_EXCEEDED, "memory", "out of memory");
+	}
+	v->operation = OPERATION_CREATE;
+	if (container_id) {
+		snprintf(v->container, sizeof(v->container), "%s", container_id);
+		v->container_pidfd = take_fd(&consumed);
+	}
+	return 0;
+}
