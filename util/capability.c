@@ -6,6 +6,7 @@
 #include <linux/securebits.h>
 #include <stdbool.h>
 #include <sys/capability.h>
+#include <sys/prctl.h>
 
 /*
  * Every bit but KEEP_CAPS, and every lock: uid 0 gets no capabilities by exec, a change of uid moves
@@ -38,7 +39,7 @@ int capability_limit_bounding(uint64_t mask)
 		if (cap_get_bound(c) != 0)
 			return -EPERM;
 	}
-	if (cap_reset_ambient() < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0)
 		return -errno;
 	if (cap_set_secbits(SECUREBITS_ALL) < 0)
 		return -errno;
