@@ -2,9 +2,10 @@
 /*
  * What a JSON object may hold, as a table: a line a field, with where its value goes.
  *
- * A field that no line names is refused, as is a value of another type or out of range; each refusal
- * names its place ("container.pidfd"). A null is the same as leaving the field out. What is left out
- * leaves its place as the caller prepared it. Nothing is written outside of the places in the table.
+ * A field that no line names is refused, as is a value of another type or out of range; each
+ * refusal names its place ("container.pidfd"). A null is the same as leaving the field out. What is
+ * left out leaves its place as the caller prepared it. Nothing is written outside of the places in
+ * the table.
  */
 #pragma once
 
@@ -43,7 +44,8 @@ struct field {
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
 /* A number of 4 or 8 bytes, from min to max. */
-int field_integer(struct reader *reader, const struct field *field, json_object *value, void *place);
+int field_integer(struct reader *reader, const struct field *field, json_object *value,
+		  void *place);
 /* 0 or 1, in 1 or 4 bytes. */
 int field_bool(struct reader *reader, const struct field *field, json_object *value, void *place);
 /* Not empty; fits with its NUL; no control character. */

@@ -6,7 +6,7 @@
 
 char *inbox_space(struct inbox *inbox, size_t *ret_size)
 {
-	/* Less than a message is left behind the one before, so this moves each byte once at most. */
+	/* Less than a message is left behind the last one: each byte is moved once at most. */
 	if (inbox->start > 0) {
 		memmove(inbox->bytes, inbox->bytes + inbox->start, inbox->end - inbox->start);
 		inbox->scanned -= inbox->start;

@@ -2,13 +2,13 @@
 /*
  * A client's byte stream, cut into messages at its NULs, and whose descriptors are whose.
  *
- * On a stream the kernel delivers bytes that came without descriptors together with following ones that
- * came with some, so where a message begins and whose descriptors these are cannot be told. Therefore a
- * call that carries descriptors has to be alone: its first byte begins what was received with them, and
- * nothing follows its NUL. Anything else is refused.
+ * On a stream the kernel delivers bytes that came without descriptors together with following ones
+ * that came with some, so where a message begins and whose descriptors these are cannot be told.
+ * Therefore a call that carries descriptors has to be alone: its first byte begins what was
+ * received with them, and nothing follows its NUL. Anything else is refused.
  *
- * Holds the descriptors of the present message, which stay the caller's to send on and to close. Makes no
- * system call.
+ * Holds the descriptors of the present message, which stay the caller's to send on and to close.
+ * Makes no system call.
  */
 #pragma once
 

@@ -2,10 +2,10 @@
 /*
  * dmuser-parser: reads what one client sends, or one backend's manifest, and tells the supervisor.
  *
- * Its powers, once sealed: receive on the link and on the one descriptor it is assigned, send on the
- * link, wait, close, exit. It runs under a uid of its own in an empty root, cannot open anything, and
- * cannot get more memory than it starts with. It believes nobody; and nobody believes it: what it
- * sends is checked again. Started ahead of time, used once.
+ * Its powers, once sealed: receive on the link and on the one descriptor it is assigned, send on
+ * the link, wait, close, exit. It runs under a uid of its own in an empty root, cannot open
+ * anything, and cannot get more memory than it starts with. It believes nobody; and nobody believes
+ * it: what it sends is checked again. Started ahead of time, used once.
  */
 #include "api/worker/seal.h"
 #include "dmuserd/parser/call.h"
@@ -17,9 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The worst message that text.h lets through takes json-c about a third of this. Untouched, it costs nothing. */
+/* The worst message that text.h lets through takes json-c a fifth of this. Untouched, it
+ * costs nothing. */
 #define HEAP_BYTES (16 * 1024 * 1024)
-/* 0, 1, 2, the link, the client, one message's descriptors, and the seal's two at the time of the limit. */
+/* 0, 1, 2, the link, the client, one message's descriptors, and the seal's two at the time of the
+ * limit. */
 #define NOFILE_MAX (3 + 2 + PARSER_FDS_MAX + 2)
 
 static struct server server = {

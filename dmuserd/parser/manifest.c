@@ -153,7 +153,7 @@ static void prepare(struct parser_manifest *manifest)
 	manifest->volatile_cache = 1;
 }
 
-/* The option that opens the resource at an index: its place + 1, or 0 if there is none or several. */
+/* The option that opens the resource at an index: its place + 1; 0 if there is not exactly one. */
 static size_t find_opener(const struct parser_manifest *manifest, size_t resource)
 {
 	size_t found = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A backend's manifest: the JSON file TYPE.json beside its executable, read into a fixed-size message.
+ * A backend's manifest: the JSON file TYPE.json beside its executable, into a fixed-size message.
  *
- * It is an administrator's file, but read as strictly as a stranger's call and by the same unprivileged
- * process, because the supervisor reads no JSON at all. Makes no system call.
+ * It is an administrator's file, but read as strictly as a stranger's call and by the same
+ * unprivileged process, because the supervisor reads no JSON at all. Makes no system call.
  *
  *   {
  *     "type": "file",                   [a-z][a-z0-9-]*; the executable is dmuser-backend-TYPE
@@ -12,9 +12,9 @@
  *     "memory_max_bytes": 33554432,     of one worker, besides what the volume's memfd holds
  *     "min_size_bytes": 512,            of a volume; 512 if left out
  *     "max_size_bytes": 1099511627776,  2^63 - 1 if left out
- *     "volatile_cache": true,           an answered write may be lost until a FLUSH; true if left out
+ *     "volatile_cache": true,           an answered write may be lost until a FLUSH; the default
  *     "threads": 1,                     that serve requests: 1 to 64; 1 if left out
- *     "resources": ["file"],            what the supervisor opens: "memfd", "file"; each at most once
+ *     "resources": ["file"],            what the supervisor opens: "memfd", "file", each once
  *     "options": [{
  *       "name": "path",                 [a-z][a-z0-9_]*
  *       "summary": "…",

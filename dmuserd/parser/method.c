@@ -16,7 +16,7 @@
 #define AT(member) FIELD_AT(struct parser_message, member)
 #define IN_CONTAINER(member) FIELD_AT(struct parser_container, member)
 
-/* Varlink's rule is reverse-domain; whether there is such an interface is the supervisor's to say. */
+/* Whether there is such an interface is the supervisor's to say; this is how one may look. */
 static bool is_interface(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"

@@ -2,8 +2,8 @@
 /*
  * The methods that can be called, and what each one's parameters may hold.
  *
- * The interface definition is api/io.dmuser.varlink; this is the same list as tables, with the ranges
- * that its comments state.
+ * The interface definition is api/io.dmuser.varlink; this is the same list as tables, with the
+ * ranges that its comments state.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct method {
 	const struct field *fields; /* places in a struct parser_message */
 	/* Sets what the message says for fields that are left out; NULL: zeroes will do. */
 	void (*prepare)(struct parser_message *message);
-	/* What no single field can tell. 0, or FIELD_REFUSED with the place in the reader. NULL: nothing. */
+	/* What no field can tell alone: 0, or FIELD_REFUSED with the reader's path. Or NULL. */
 	int (*check)(struct reader *reader, const struct parser_message *message);
 	bool needs_more;
 };

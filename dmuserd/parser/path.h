@@ -2,8 +2,9 @@
 /*
  * Where in a JSON text something is: "container.pidfd", "options[2].min". What a refusal names.
  *
- * Owns one fixed-size string that is always NUL-terminated, valid UTF-8 and free of control characters,
- * whatever the keys hold that are put into it; what does not fit is cut between two characters.
+ * Owns one fixed-size string that is always NUL-terminated, valid UTF-8 and free of control
+ * characters, whatever the keys hold that are put into it; what does not fit is cut between two
+ * characters.
  */
 #pragma once
 

@@ -4,7 +4,7 @@
  *
  * Receives, sends, waits, closes: these are the only system calls of a parser at work, and
  * seccomp/parser.json lists them. It holds at most the link, one client and the descriptors of one
- * message, and sends nothing to the client. While the supervisor works on a request, it reads nothing.
+ * message, and sends nothing to the client. While the supervisor answers, it reads nothing.
  *
  * The client's socket is shared with the supervisor, file status flags too, so it may block or not:
  * nothing here depends on it.
@@ -132,7 +132,7 @@ static int receive(struct server *s)
 	return r;
 }
 
-/* Until one message is whole, or never will be: an INBOX_ or CLIENT_ outcome, or a negative errno. */
+/* Until a message is whole, or never will be: an INBOX_ or CLIENT_ outcome, or a negative errno. */
 static int wait_message(struct server *s, const char **ret_bytes, size_t *ret_size)
 {
 	int64_t deadline = -1;

@@ -18,8 +18,9 @@ struct server {
 };
 
 /*
- * Serves what the supervisor assigns on server->link, with server->deadline_ms set and all else zero.
- * 0 when it has come to its end: the supervisor has closed, or the manifest is delivered; negative errno when
- * the supervisor sent what it may not, or a system call failed. Blocks for as long as that takes.
+ * Serves what the supervisor assigns on server->link, with server->deadline_ms set and all else
+ * zero. 0 when it has come to its end: the supervisor has closed, or the manifest is delivered;
+ * negative errno when the supervisor sent what it may not, or a system call failed. Blocks for as
+ * long as that takes.
  */
 int serve(struct server *server);

@@ -2,9 +2,9 @@
 /*
  * Is this text one JSON object, and nothing but? See text.h.
  *
- * One function for each production of the grammar. Each returns 0, or TEXT_BROKEN at once with `path`
- * left where the text broke; what is only refused is noted, and the reading goes on, because the caller
- * still has to know whether an answer is wanted.
+ * One function for each production of the grammar. Each returns 0, or TEXT_BROKEN at once with
+ * `path` left where the text broke; what is only refused is noted, and the reading goes on, because
+ * the caller still has to know whether an answer is wanted.
  */
 #include "dmuserd/parser/text.h"
 #include "dmuserd/parser/utf8.h"
@@ -52,7 +52,7 @@ static size_t take_digits(struct text *t)
 	return (size_t)(t->at - first);
 }
 
-/* Collects a key's characters. One that is too long is cut; the caller sees by its size that it was. */
+/* Collects a key's characters. One that is too long is cut; its size tells the caller. */
 static void key_add(struct text_key *key, const char *bytes, size_t size)
 {
 	if (!key)
@@ -83,7 +83,7 @@ static int take_hex4(struct text *t, uint32_t *ret_value)
 	return 0;
 }
 
-/* After a high surrogate: its other half, or 0 if something else follows, which is left in place. */
+/* After a high surrogate: its other half; or 0 if something else follows, which is left there. */
 static uint32_t take_low_surrogate(struct text *t)
 {
 	const char *back = t->at;

@@ -15,8 +15,8 @@ static inline void json_putp(json_object **object)
 }
 
 /*
- * 0 with the tree in *ret_tree; TEXT_REFUSED with the tree and *ret_where: it is good enough to see
- * whether an answer is wanted; TEXT_BROKEN with *ret_where alone; -ENOMEM. The tree is the caller's.
+ * 0 with *ret_tree, the caller's from then on; TEXT_REFUSED with *ret_where and the tree, which is
+ * good enough to see whether an answer is wanted; TEXT_BROKEN with *ret_where alone; -ENOMEM.
  */
 int tree_parse(struct text *text, const char *bytes, size_t size, json_object **ret_tree,
 	       struct path *ret_where);

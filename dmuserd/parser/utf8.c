@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* What a first byte says: how many follow it, its own bits, and the least that needs that length. */
+/* What a first byte says: its length, its own bits, and the least that needs that length. */
 struct form {
 	unsigned char mask, bits;
 	size_t length;

@@ -32,8 +32,8 @@ static void flags_are_passed_on(void **state)
 static void a_refusal_still_says_whether_an_answer_is_wanted(void **state)
 {
 	static const char *const bad[] = {
-		"\"parameters\":{\"x\":1}",             /* unknown field */
-		"\"parameters\":{\"x\":1,\"x\":1}",     /* repeated */
+		"\"parameters\":{\"x\":1}",	    /* unknown field */
+		"\"parameters\":{\"x\":1,\"x\":1}", /* repeated */
 		"\"parameters\":{\"x\":9999999999999999999}",
 	};
 	const struct parser_message *m;
@@ -41,7 +41,8 @@ static void a_refusal_still_says_whether_an_answer_is_wanted(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		char json[256];
 
-		snprintf(json, sizeof(json), "{\"method\":\"io.dmuser.Ping\",%s,\"oneway\":true}", bad[i]);
+		snprintf(json, sizeof(json), "{\"method\":\"io.dmuser.Ping\",%s,\"oneway\":true}",
+			 bad[i]);
 		m = parse(json, 0);
 		expect_refusal(m, PARSER_REFUSED_INVALID_PARAMETER, false, "x");
 		assert_int_equal(m->flags, PARSER_CALL_ONEWAY);
@@ -73,8 +74,8 @@ static void an_unknown_interface_is_named(void **state)
 		       PARSER_REFUSED_INTERFACE_NOT_FOUND, false, "io.dmuser.x");
 	expect_refusal(parse("{\"method\":\"io.dmuse.Ping\"}", 0),
 		       PARSER_REFUSED_INTERFACE_NOT_FOUND, false, "io.dmuse");
-	expect_refusal(parse("{\"method\":\".Ping\"}", 0), PARSER_REFUSED_INTERFACE_NOT_FOUND, false,
-		       "");
+	expect_refusal(parse("{\"method\":\".Ping\"}", 0), PARSER_REFUSED_INTERFACE_NOT_FOUND,
+		       false, "");
 }
 
 static void a_name_too_long_to_repeat_is_cut(void **state)
@@ -143,7 +144,8 @@ static void a_repeated_parameter_is_named(void **state)
 	refuses(CALL("Describe", "\"name\":\"a\",\"name\":\"b\""), "name");
 	refuses(CALL("Describe", "\"name\":\"a\",\"n\\u0061me\":\"b\""), "name");
 	refuses(CALL("Create", "\"options\":{\"path\":\"a\",\"path\":\"b\"}"), "options.path");
-	refuses(CALL("Bind", "\"container\":{\"id\":\"a\",\"pidfd\":0,\"id\":\"b\"}"), "container.id");
+	refuses(CALL("Bind", "\"container\":{\"id\":\"a\",\"pidfd\":0,\"id\":\"b\"}"),
+		"container.id");
 }
 
 static void what_json_c_takes_too_kindly_is_refused_by_parameter(void **state)
@@ -203,12 +205,14 @@ static void a_message_of_a_megabyte_is_read_and_one_more_byte_is_not(void **stat
 
 static void descriptors_that_nothing_names_are_refused(void **state)
 {
-	expect_refusal(parse("{\"method\":\"io.dmuser.Ping\"}", 1), PARSER_REFUSED_INVALID_PARAMETER,
-		       false, "fds");
-	expect_refusal(parse(CALL("Bind", "\"name\":\"v\",\"container\":{\"id\":\"c\",\"pidfd\":0}"), 2),
+	expect_refusal(parse("{\"method\":\"io.dmuser.Ping\"}", 1),
 		       PARSER_REFUSED_INVALID_PARAMETER, false, "fds");
-	expect_refusal(parse(CALL("Bind", "\"name\":\"v\",\"container\":{\"id\":\"c\",\"pidfd\":1}"), 2),
-		       PARSER_REFUSED_INVALID_PARAMETER, false, "fds");
+	expect_refusal(
+		parse(CALL("Bind", "\"name\":\"v\",\"container\":{\"id\":\"c\",\"pidfd\":0}"), 2),
+		PARSER_REFUSED_INVALID_PARAMETER, false, "fds");
+	expect_refusal(
+		parse(CALL("Bind", "\"name\":\"v\",\"container\":{\"id\":\"c\",\"pidfd\":1}"), 2),
+		PARSER_REFUSED_INVALID_PARAMETER, false, "fds");
 	expect_refusal(parse(CALL("Ping", ""), PARSER_FDS_MAX), PARSER_REFUSED_INVALID_PARAMETER,
 		       false, "fds");
 }
@@ -217,7 +221,8 @@ static void nothing_of_a_refused_call_is_passed_on(void **state)
 {
 	struct parser_message empty = {};
 	const struct parser_message *m = parse(
-		CALL("Create", "\"name\":\"v\",\"backend\":\"b\",\"options\":{\"path\":\"secret\"},\"x\":1"),
+		CALL("Create",
+		     "\"name\":\"v\",\"backend\":\"b\",\"options\":{\"path\":\"secret\"},\"x\":1"),
 		0);
 
 	expect_refusal(m, PARSER_REFUSED_INVALID_PARAMETER, false, "x");

@@ -4,14 +4,34 @@
 #include "dmuserd/parser/call.h"
 #include "util/cleanup.h"
 
+const char *with(const char *call, const char *member)
+{
+	static char json[1024];
+	const char *place = strstr(call, "%s");
+
+	assert_non_null(place);
+	assert_in_range(strlen(call) + strlen(member), 0, sizeof(json) - 1);
+	memcpy(json, call, (size_t)(place - call));
+	strcpy(stpcpy(json + (place - call), member), place + 2);
+	return json;
+}
+
+char *room_for(size_t size)
+{
+	char *room = malloc(size);
+
+	if (!room)
+		abort();
+	return room;
+}
+
 const struct parser_message *parse_bytes(const char *bytes, size_t size, size_t n_fds)
 {
 	static struct text text;
 	static struct parser_message message;
-	/* A copy without a byte to spare, so that a sanitizer sees one that is read beyond the end. */
-	_cleanup_(freep) char *copy = malloc(size ? size : 1);
+	/* Without a byte to spare, so that a sanitizer sees one that is read beyond the end. */
+	_cleanup_(freep) char *copy = room_for(size ? size : 1);
 
-	assert_non_null(copy);
 	memcpy(copy, bytes, size);
 	memset(&message, 0xa5, sizeof(message));
 	assert_int_equal(call_parse(&text, copy, size, n_fds, &message), 0);

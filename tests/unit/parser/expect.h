@@ -21,6 +21,12 @@
 #define CALL(method, parameters) \
 	"{\"method\":\"io.dmuser." method "\",\"parameters\":{" parameters "}}"
 
+/* The call with the member in place of its %s; lives until the next one. */
+const char *with(const char *call, const char *member);
+
+/* Heap, or the end of the test. Free it. */
+char *room_for(size_t size);
+
 /* A client's message with n_fds descriptors; the result lives until the next one. */
 const struct parser_message *parse_bytes(const char *bytes, size_t size, size_t n_fds);
 const struct parser_message *parse(const char *json, size_t n_fds);

@@ -199,17 +199,21 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_nul_ends_a_message, start_empty),
 		cmocka_unit_test_setup(bytes_behind_a_nul_belong_to_the_next_message, start_empty),
-		cmocka_unit_test_setup(every_way_to_cut_a_stream_gives_the_same_messages, start_empty),
+		cmocka_unit_test_setup(every_way_to_cut_a_stream_gives_the_same_messages,
+				       start_empty),
 		cmocka_unit_test_setup(a_message_may_fill_the_room_and_no_more, start_empty),
 		cmocka_unit_test_setup(the_room_is_full_again_behind_a_message, start_empty),
 		cmocka_unit_test_setup(descriptors_come_with_the_first_byte, start_empty),
 		cmocka_unit_test_setup(descriptors_behind_another_message_are_refused, start_empty),
-		cmocka_unit_test_setup(descriptors_in_the_middle_of_a_message_are_refused, start_empty),
+		cmocka_unit_test_setup(descriptors_in_the_middle_of_a_message_are_refused,
+				       start_empty),
 		cmocka_unit_test_setup(more_descriptors_in_the_middle_of_a_message_are_refused,
 				       start_empty),
-		cmocka_unit_test_setup(bytes_behind_a_call_with_descriptors_are_refused, start_empty),
+		cmocka_unit_test_setup(bytes_behind_a_call_with_descriptors_are_refused,
+				       start_empty),
 		cmocka_unit_test_setup(a_call_with_descriptors_may_follow_others, start_empty),
-		cmocka_unit_test_setup(more_descriptors_than_there_is_room_for_are_refused, start_empty),
+		cmocka_unit_test_setup(more_descriptors_than_there_is_room_for_are_refused,
+				       start_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-#define HEAD "\"type\":\"file\",\"summary\":\"An image file.\",\"profile\":\"file\",\"memory_max_bytes\":1048576"
+#define HEAD \
+	"\"type\":\"file\",\"summary\":\"s\",\"profile\":\"file\",\"memory_max_bytes\":1048576"
 #define PATH "\"name\":\"path\",\"summary\":\"Where it is.\",\"kind\":\"string\""
 #define OPENED PATH ",\"required\":true,\"opens\":\"file\""
 #define MANIFEST(more) "{" HEAD more "}"
@@ -43,8 +44,10 @@ static void every_field_is_taken(void **state)
 		      "\"memory_max_bytes\":1,\"min_size_bytes\":1024,\"max_size_bytes\":2048,"
 		      "\"volatile_cache\":false,\"threads\":64,\"resources\":[\"memfd\",\"file\"],"
 		      "\"options\":[{" OPENED ",\"min\":2,\"max\":7},"
-		      "{\"name\":\"depth\",\"summary\":\"s\",\"kind\":\"integer\",\"min\":-5,\"max\":5},"
-		      "{\"name\":\"sync\",\"summary\":\"s\",\"kind\":\"boolean\",\"required\":false},"
+		      "{\"name\":\"depth\",\"summary\":\"s\",\"kind\":\"integer\","
+		      "\"min\":-5,\"max\":5},"
+		      "{\"name\":\"sync\",\"summary\":\"s\",\"kind\":\"boolean\","
+		      "\"required\":false},"
 		      "{\"name\":\"chunk\",\"summary\":\"s\",\"kind\":\"size\",\"min\":512}]}\n");
 
 	assert_string_equal(m->type, "file");
@@ -97,7 +100,8 @@ static void type_summary_profile_and_memory_are_required(void **state)
 	refuses_manifest("{}", "type");
 	refuses_manifest("{\"type\":\"file\"}", "summary");
 	refuses_manifest("{\"type\":\"file\",\"summary\":\"s\"}", "profile");
-	refuses_manifest("{\"type\":\"file\",\"summary\":\"s\",\"profile\":\"p\"}", "memory_max_bytes");
+	refuses_manifest("{\"type\":\"file\",\"summary\":\"s\",\"profile\":\"p\"}",
+			 "memory_max_bytes");
 	refuses_manifest(OPTION("\"required\":true"), "options[0].kind");
 	refuses_manifest(MANIFEST(",\"options\":[{}]"), "options[0].name");
 	refuses_manifest(MANIFEST(",\"options\":[{\"name\":\"o\"}]"), "options[0].summary");
@@ -155,7 +159,8 @@ static void resources_are_one_of_a_kind(void **state)
 {
 	refuses_manifest("{\"resources\":[\"socket\"]}", "resources[0]");
 	refuses_manifest("{\"resources\":[\"memfd\",\"memfd\"]}", "resources[1]");
-	refuses_manifest("{\"resources\":[\"memfd\",\"file\",\"memfd\",\"file\",\"file\"]}", "resources");
+	refuses_manifest("{\"resources\":[\"memfd\",\"file\",\"memfd\",\"file\",\"file\"]}",
+			 "resources");
 	assert_int_equal(takes(MANIFEST(",\"resources\":[\"memfd\"]"))->n_resources, 1);
 }
 

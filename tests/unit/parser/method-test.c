@@ -10,46 +10,42 @@
 #define BIND(container) CALL("Bind", "\"name\":\"v\",\"container\":" container)
 #define RELEASE(more) CALL("Release", "\"name\":\"v\"" more)
 
-/* Values that are not of a type, for a field `name` in a call `format` with one %s for `"name":value`. */
+/* None of these is a value for the field. format: a call, with a %s for `"field":value`. */
 static void refuses_values(const char *format, const char *field, const char *place,
 			   const char *const *values)
 {
 	for (; *values; values++) {
-		char member[512], json[1024];
+		char member[512];
 
 		snprintf(member, sizeof(member), "\"%s\":%s", field, *values);
-		snprintf(json, sizeof(json), format, member);
-		refuses(json, place);
+		refuses(with(format, member), place);
 	}
 }
 
 static const char *const not_strings[] = { "1", "0", "1.5", "true", "[]", "{}", "[\"v\"]", NULL };
-static const char *const not_integers[] = { "\"1\"", "\"\"", "1.0", "1e3", "0.5", "true", "false",
-					    "[]",    "{}",   "-1",  NULL };
+static const char *const not_integers[] = { "\"1\"", "\"\"", "1.0", "1e3", "0.5", "true",
+					    "false", "[]",   "{}",  "-1",  NULL };
 static const char *const not_booleans[] = { "0", "1", "\"true\"", "\"\"", "[]", "{}", NULL };
 static const char *const not_objects[] = { "0", "\"\"", "\"c\"", "true", "[]", "[{}]", NULL };
 
 /* ATTACKS 35: none of these names anything. */
 static const char *const not_names[] = {
-	"\"\"",		"\"/\"",	"\"../x\"",	"\".\"",	"\"..\"",   "\".x\"",
-	"\"a/b\"",	"\"a b\"",	"\" a\"",	"\"a \"",	"\"\\\\x2f\"",
-	"\"a\\u0001\"", "\"a\\n\"",	"\"\\u007f\"",	"\"-a\"",	"\"_a\"",   "\"é\"",
-	"\"a%2fb\"",	"\"a:b\"",	"\"a\\u002fb\"",
-	NULL,
+	"\"\"",	    "\"/\"",	     "\"../x\"", "\".\"",  "\"..\"",	  "\".x\"",
+	"\"a/b\"",  "\"a b\"",	     "\" a\"",	 "\"a \"", "\"\\\\x2f\"", "\"a\\u0001\"",
+	"\"a\\n\"", "\"\\u007f\"",   "\"-a\"",	 "\"_a\"", "\"é\"",	  "\"a%2fb\"",
+	"\"a:b\"",  "\"a\\u002fb\"", NULL,
 };
 
 static void refuses_names(const char *format, const char *field, const char *place, size_t max)
 {
-	char longest[512], json[1024];
+	char longest[512];
 
 	refuses_values(format, field, place, not_strings);
 	refuses_values(format, field, place, not_names);
 	snprintf(longest, sizeof(longest), "\"%s\":\"%0200d\"", field, 0);
-	snprintf(json, sizeof(json), format, longest);
-	refuses(json, place);
+	refuses(with(format, longest), place);
 	snprintf(longest, sizeof(longest), "\"%s\":\"a%0*d\"", field, (int)max, 0);
-	snprintf(json, sizeof(json), format, longest);
-	refuses(json, place);
+	refuses(with(format, longest), place);
 }
 
 static void get_info_takes_no_parameter(void **state)
@@ -58,7 +54,8 @@ static void get_info_takes_no_parameter(void **state)
 	refuses("{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{\"x\":1}}", "x");
 }
 
-#define DESCRIPTION "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{%s}}"
+#define DESCRIPTION \
+	"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{%s}}"
 
 static void get_interface_description_passes_the_interface_on(void **state)
 {
@@ -74,8 +71,10 @@ static void get_interface_description_passes_the_interface_on(void **state)
 	refuses_values(DESCRIPTION, "interface", "interface", wrong);
 	snprintf(json, sizeof(json), DESCRIPTION, "");
 	refuses(json, "interface");
-	snprintf(json, sizeof(json), "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-				     "\"parameters\":{\"interface\":\"a%0256d\"}}", 0);
+	snprintf(json, sizeof(json),
+		 "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		 "\"parameters\":{\"interface\":\"a%0256d\"}}",
+		 0);
 	refuses(json, "interface");
 }
 
@@ -94,8 +93,8 @@ static void subscribe_expects_more(void **state)
 		"{\"method\":\"io.dmuser.Subscribe\",\"more\":true}", 0, PARSER_METHOD_SUBSCRIBE);
 
 	assert_int_equal(m->flags, PARSER_CALL_MORE);
-	expect_refusal(parse("{\"method\":\"io.dmuser.Subscribe\"}", 0), PARSER_REFUSED_EXPECTED_MORE,
-		       false, "");
+	expect_refusal(parse("{\"method\":\"io.dmuser.Subscribe\"}", 0),
+		       PARSER_REFUSED_EXPECTED_MORE, false, "");
 	expect_refusal(parse("{\"method\":\"io.dmuser.Subscribe\",\"oneway\":true}", 0),
 		       PARSER_REFUSED_EXPECTED_MORE, false, "");
 	refuses("{\"method\":\"io.dmuser.Subscribe\",\"more\":true,\"parameters\":{\"x\":1}}", "x");
@@ -129,14 +128,16 @@ static void create_takes_what_is_left_out_or_null_as_not_given(void **state)
 {
 	static const char *const calls[] = {
 		CREATE(""),
-		CREATE(",\"size_bytes\":null,\"options\":null,\"block_size\":null,\"read_only\":null,"
+		CREATE(",\"size_bytes\":null,\"options\":null,\"block_size\":null,"
+		       "\"read_only\":null,"
 		       "\"keep\":null,\"container\":null"),
 		CREATE(",\"options\":{\"path\":null}"),
 		CREATE(",\"options\":{},\"read_only\":false,\"keep\":false"),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		const struct parser_create *c = &requested(calls[i], 0, PARSER_METHOD_CREATE)->create;
+		const struct parser_create *c =
+			&requested(calls[i], 0, PARSER_METHOD_CREATE)->create;
 
 		assert_true(c->size_bytes == PARSER_UNSET);
 		assert_int_equal(c->n_options, 0);
@@ -175,14 +176,14 @@ static void create_needs_a_name_and_a_backend(void **state)
 static void create_refuses_names_that_are_none(void **state)
 {
 	static const char *const not_backends[] = { "\"Memory\"", "\"1a\"", "\"a_b\"", "\"a.b\"",
-						    "\"../x\"", "\"\"", NULL };
+						    "\"../x\"",	  "\"\"",   NULL };
 
 	refuses_names("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "name", "name",
 		      NAME_VOLUME_MAX);
 	refuses_names("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "backend", "backend",
 		      NAME_BACKEND_MAX);
-	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "backend", "backend",
-		       not_backends);
+	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "backend",
+		       "backend", not_backends);
 }
 
 static void names_may_have_their_full_length(void **state)
@@ -193,16 +194,25 @@ static void names_may_have_their_full_length(void **state)
 	snprintf(json, sizeof(json), CALL("Describe", "\"name\":\"%0*d\""), NAME_VOLUME_MAX, 0);
 	m = requested(json, 0, PARSER_METHOD_DESCRIBE);
 	assert_int_equal(strlen(m->volume.name), NAME_VOLUME_MAX);
-	snprintf(json, sizeof(json), CALL("Release", "\"container\":\"%0*d\""), NAME_CONTAINER_MAX, 0);
+	snprintf(json, sizeof(json), CALL("Release", "\"container\":\"%0*d\""), NAME_CONTAINER_MAX,
+		 0);
 	m = requested(json, 0, PARSER_METHOD_RELEASE);
 	assert_int_equal(strlen(m->volume.container.id), NAME_CONTAINER_MAX);
 }
 
 static void create_refuses_sizes_that_are_none(void **state)
 {
-	static const char *const wrong[] = { "0", "-512", "511", "1", "513", "1000",
-					     "9223372036854775807", "9223372036854775808",
-					     "18446744073709551615", "18446744073709551616", NULL };
+	static const char *const wrong[] = { "0",
+					     "-512",
+					     "511",
+					     "1",
+					     "513",
+					     "1000",
+					     "9223372036854775807",
+					     "9223372036854775808",
+					     "18446744073709551615",
+					     "18446744073709551616",
+					     NULL };
 
 	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"name\":\"v\","
 		       "\"backend\":\"b\",%s}}",
@@ -211,14 +221,15 @@ static void create_refuses_sizes_that_are_none(void **state)
 		       "\"backend\":\"b\",%s}}",
 		       "size_bytes", "size_bytes", wrong);
 	refuses(CREATE(",\"size_bytes\":512,\"block_size\":4096"), "size_bytes");
-	assert_true(requested(CREATE(",\"size_bytes\":9223372036854775296"), 0, PARSER_METHOD_CREATE)
-			    ->create.size_bytes == 9223372036854775296u);
+	assert_true(
+		requested(CREATE(",\"size_bytes\":9223372036854775296"), 0, PARSER_METHOD_CREATE)
+			->create.size_bytes == 9223372036854775296u);
 }
 
 static void create_refuses_block_sizes_that_are_none(void **state)
 {
-	static const char *const wrong[] = { "0", "1", "256", "511", "513", "1536", "4095", "8192",
-					     "4294967808", NULL };
+	static const char *const wrong[] = { "0",    "1",    "256",  "511",	   "513",
+					     "1536", "4095", "8192", "4294967808", NULL };
 
 	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"name\":\"v\","
 		       "\"backend\":\"b\",%s}}",
@@ -252,21 +263,22 @@ static void create_refuses_unknown_fields(void **state)
 
 static void options_are_names_with_strings(void **state)
 {
-	static const char *const not_option_names[] = { "Path", "1a", "a-b", "a.b", "../x", "/", "a b",
-							"é" };
-	static const char *const wrong[] = { "\"\"", "\"a\\u0000\"", "\"a\\n\"", "\"\\u001b[2J\"",
-					     "\"\\u007f\"", NULL };
+	static const char *const not_option_names[] = { "Path", "1a", "a-b", "a.b",
+							"../x", "/",  "a b", "é" };
+	static const char *const wrong[] = { "\"\"",	       "\"a\\u0000\"", "\"a\\n\"",
+					     "\"\\u001b[2J\"", "\"\\u007f\"",  NULL };
 
-	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "options", "options",
-		       not_objects);
-	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"options\":{%s}}}", "path",
-		       "options.path", not_strings);
-	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"options\":{%s}}}", "path",
-		       "options.path", wrong);
+	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "options",
+		       "options", not_objects);
+	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"options\":{%s}}}",
+		       "path", "options.path", not_strings);
+	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{\"options\":{%s}}}",
+		       "path", "options.path", wrong);
 	for (size_t i = 0; i < ARRAY_SIZE(not_option_names); i++) {
 		char json[256], place[64];
 
-		snprintf(json, sizeof(json), CREATE(",\"options\":{\"%s\":\"x\"}"), not_option_names[i]);
+		snprintf(json, sizeof(json), CREATE(",\"options\":{\"%s\":\"x\"}"),
+			 not_option_names[i]);
 		snprintf(place, sizeof(place), "options.%s", not_option_names[i]);
 		refuses(json, place);
 	}
@@ -291,11 +303,12 @@ static void an_option_may_be_as_long_as_a_path(void **state)
 static void no_more_options_than_a_worker_takes(void **state)
 {
 	_Static_assert(WORKER_OPTIONS_MAX == 8, "the calls below");
-	assert_int_equal(requested(CREATE(",\"options\":{\"a\":\"x\",\"b\":\"x\",\"c\":\"x\",\"d\":\"x\","
-					  "\"e\":\"x\",\"f\":\"x\",\"g\":\"x\",\"h\":\"x\",\"i\":null}"),
-				   0, PARSER_METHOD_CREATE)
-				 ->create.n_options,
-			 WORKER_OPTIONS_MAX);
+	assert_int_equal(
+		requested(CREATE(",\"options\":{\"a\":\"x\",\"b\":\"x\",\"c\":\"x\",\"d\":\"x\","
+				 "\"e\":\"x\",\"f\":\"x\",\"g\":\"x\",\"h\":\"x\",\"i\":null}"),
+			  0, PARSER_METHOD_CREATE)
+			->create.n_options,
+		WORKER_OPTIONS_MAX);
 	refuses(CREATE(",\"options\":{\"a\":\"x\",\"b\":\"x\",\"c\":\"x\",\"d\":\"x\",\"e\":\"x\","
 		       "\"f\":\"x\",\"g\":\"x\",\"h\":\"x\",\"i\":\"x\"}"),
 		"options");
@@ -316,17 +329,17 @@ static void a_container_is_an_id_and_a_pidfd(void **state)
 	refuses(CREATE(",\"container\":{}"), "container.id");
 	refuses_values("{\"method\":\"io.dmuser.Create\",\"parameters\":{%s}}", "container",
 		       "container", not_objects);
-	refuses_values("{\"method\":\"io.dmuser.Bind\",\"parameters\":{%s}}", "container", "container",
-		       not_objects);
+	refuses_values("{\"method\":\"io.dmuser.Bind\",\"parameters\":{%s}}", "container",
+		       "container", not_objects);
 }
 
 static void a_pidfd_is_one_that_came_with_the_call(void **state)
 {
 	refuses(BIND("{\"id\":\"c\",\"pidfd\":0}"), "container.pidfd");
-	expect_refusal(parse(BIND("{\"id\":\"c\",\"pidfd\":1}"), 1), PARSER_REFUSED_INVALID_PARAMETER,
-		       false, "container.pidfd");
-	expect_refusal(parse(BIND("{\"id\":\"c\",\"pidfd\":-1}"), 1), PARSER_REFUSED_INVALID_PARAMETER,
-		       false, "container.pidfd");
+	expect_refusal(parse(BIND("{\"id\":\"c\",\"pidfd\":1}"), 1),
+		       PARSER_REFUSED_INVALID_PARAMETER, false, "container.pidfd");
+	expect_refusal(parse(BIND("{\"id\":\"c\",\"pidfd\":-1}"), 1),
+		       PARSER_REFUSED_INVALID_PARAMETER, false, "container.pidfd");
 	expect_refusal(parse(BIND("{\"id\":\"c\",\"pidfd\":4294967296}"), 1),
 		       PARSER_REFUSED_INVALID_PARAMETER, false, "container.pidfd");
 	requested(BIND("{\"id\":\"c\",\"pidfd\":0}"), 1, PARSER_METHOD_BIND);
@@ -371,10 +384,11 @@ static void owners_are_uids(void **state)
 		refuses_values(formats[i], "owner", "owner", not_integers);
 		refuses_values(formats[i], "owner", "owner", wrong);
 	}
-	assert_int_equal(requested(RELEASE(",\"owner\":0"), 0, PARSER_METHOD_RELEASE)->volume.owner, 0);
-	assert_int_equal(requested(RELEASE(",\"owner\":4294967294"), 0, PARSER_METHOD_RELEASE)
-				 ->volume.owner,
-			 4294967294);
+	assert_int_equal(requested(RELEASE(",\"owner\":0"), 0, PARSER_METHOD_RELEASE)->volume.owner,
+			 0);
+	assert_int_equal(
+		requested(RELEASE(",\"owner\":4294967294"), 0, PARSER_METHOD_RELEASE)->volume.owner,
+		4294967294);
 }
 
 static void release_takes_every_field(void **state)
@@ -425,9 +439,8 @@ static void release_refuses_what_is_out_of_range(void **state)
 
 static void describe_takes_a_name_and_an_owner(void **state)
 {
-	const struct parser_message *m =
-		requested(CALL("Describe", "\"name\":\"a.b_c-1\",\"owner\":3"), 0,
-			  PARSER_METHOD_DESCRIBE);
+	const struct parser_message *m = requested(
+		CALL("Describe", "\"name\":\"a.b_c-1\",\"owner\":3"), 0, PARSER_METHOD_DESCRIBE);
 
 	assert_string_equal(m->volume.name, "a.b_c-1");
 	assert_int_equal(m->volume.owner, 3);

@@ -160,4 +160,3 @@ void witness_sees_all_closed(struct witness *w)
 	is_closed(w->seen);
 	close(w->seen);
 }
-

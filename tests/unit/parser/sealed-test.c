@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The installed program, sealed under its own profile: whatever a client sends, it needs no other system
- * call than the profile lists, and no more memory than it has.
+ * The installed program, sealed under its own profile: whatever a client sends, it needs no other
+ * system call than the profile lists, and no more memory than it has.
  *
  *   parser-sealed-test dmuser-parser parser.bpf
  */
@@ -29,7 +29,8 @@ static void be_sealed(int link)
 		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 100);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		dup2(fds[i], CONFINE_FD_LINK + (int)i);
-	fd_close_all_but((int[]){ 0, 1, 2, CONFINE_FD_LINK, CONFINE_FD_SETUP, CONFINE_FD_PROFILE }, 6);
+	fd_close_all_but((int[]){ 0, 1, 2, CONFINE_FD_LINK, CONFINE_FD_SETUP, CONFINE_FD_PROFILE },
+			 6);
 	/* Without it, neither Landlock nor a filter may be had by one who is not root. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0)
 		execl(executable, executable, (char *)NULL);
@@ -134,12 +135,12 @@ static void it_reads_the_heaviest_messages_with_the_memory_it_has(void **state)
 		int run, times;
 	} kinds[] = {
 		{ "\"k%d\":\"", "\",", PARSER_MESSAGE_MAX_BYTES - 1024, 1 }, /* one long string */
-		{ "\"k%d\":{}", ",", 0, 1000 },                             /* objects */
+		{ "\"k%d\":{}", ",", 0, 1000 },				     /* objects */
 		{ "\"k%d\":[]", ",", 0, 1000 },
-		{ "\"k%d\":\"", "\",", 1000, 1000 },                        /* many strings */
+		{ "\"k%d\":\"", "\",", 1000, 1000 }, /* many strings */
 		{ "\"k%d\":{\"a\":\"", "\"},", 1900, 500 },
 		{ "\"k%d\":\"\\u0001", "\",", 500, 1000 },
-		{ "\"k%d\":[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", ",", 0, 65 },    /* deep */
+		{ "\"k%d\":[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", ",", 0, 65 }, /* deep */
 	};
 
 	assign();

