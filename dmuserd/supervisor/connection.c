@@ -21,8 +21,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* For a parser to be found, and for a client to read all that it was sent. */
-#define PATIENCE_USEC UINT64_C(10000000)
 /* A subscriber that is further behind is not reading. About a thousand changes. */
 #define SUBSCRIBER_BYTES_MAX (1024 * 1024)
 
@@ -98,7 +96,7 @@ static int on_patience_over(sd_event_source *source, uint64_t usec, void *userda
 
 static int be_patient(struct connection *c)
 {
-	int r = sd_event_source_set_time_relative(c->patience, PATIENCE_USEC);
+	int r = sd_event_source_set_time_relative(c->patience, c->front->patience_usec);
 
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->patience, SD_EVENT_ONESHOT);

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #define PAUSE_USEC UINT64_C(200000)
+#define PATIENCE_USEC UINT64_C(10000000)
 
 /* Whoever connects */
 
@@ -206,6 +207,7 @@ int front_new(struct manager *m, int listener, gid_t group, struct front **ret_f
 	front->m = m;
 	front->listener = listener;
 	front->group = group;
+	front->patience_usec = PATIENCE_USEC;
 	r = prepare(front);
 	if (r < 0) {
 		front_free(front);

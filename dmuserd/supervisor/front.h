@@ -17,6 +17,7 @@ struct front {
 	struct manager *m;
 	int listener;
 	gid_t group; /* that may connect; (gid_t)-1: root alone */
+	uint64_t patience_usec; /* for a parser to be found, and for a client to read what it was sent */
 	sd_event_source *accept_io;
 	sd_event_source *accept_pause; /* enabled while there is no descriptor for a new client */
 	sd_event_source *burial;       /* frees closed connections, outside of everybody's calls */
