@@ -11,9 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -22,37 +20,20 @@ struct volume {
 	int fd;
 };
 
-/* The size of what fd is about, which is a regular file or a block device. */
-static int backing_size(int fd, uint64_t *ret_size)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (S_ISBLK(st.st_mode))
-		return ioctl(fd, BLKGETSIZE64, ret_size) < 0 ? -errno : 0;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	*ret_size = (uint64_t)st.st_size;
-	return 0;
-}
-
 static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
 {
 	static struct volume volume;
 	uint64_t size = dmuser_worker_size_bytes(worker);
-	uint64_t backing;
-	int r;
+	struct stat st;
 
 	volume.fd = dmuser_worker_resource(worker, 0);
-	r = backing_size(volume.fd, &backing);
-	if (r < 0)
-		return dmuser_worker_refuse(worker, r, "path: no regular file or block device: %s",
-					    strerror(-r));
-	if (backing < size)
+	if (fstat(volume.fd, &st) < 0)
+		return -errno;
+	/* A file may be cut short at any time, a device not: its size was checked with the setup. */
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < size)
 		return dmuser_worker_refuse(worker, -ENOSPC,
 					    "path: holds %" PRIu64 " bytes, the volume %" PRIu64,
-					    backing, size);
+					    (uint64_t)st.st_size, size);
 	*ret_volume = &volume;
 	return 0;
 }
