@@ -30,8 +30,9 @@ static const struct {
 /* It has no name of its own in parser.h. */
 typedef __typeof__(((struct parser_manifest *)NULL)->options[0]) manifest_option;
 
+#define IN_MANIFEST(member) FIELD_AT(struct parser_manifest, member)
 #define IN_OPTION(member) FIELD_AT(manifest_option, member)
-#define AT(member)	  FIELD_AT(struct parser_message, manifest.member)
+#define AT(member) FIELD_AT(struct parser_message, manifest.member)
 
 static int read_resources(struct reader *reader, const struct field *field, json_object *value,
 			  void *place)
@@ -127,16 +128,22 @@ static int read_options(struct reader *reader, const struct field *field, json_o
 	return 0;
 }
 
+static const struct field size_fields[] = {
+	{ "min", false, field_integer, IN_MANIFEST(min_size_bytes), .min = SECTOR_SIZE,
+	  .max = INT64_MAX },
+	{ "max", false, field_integer, IN_MANIFEST(max_size_bytes), .min = SECTOR_SIZE,
+	  .max = INT64_MAX },
+	{},
+};
+
 static const struct field manifest_fields[] = {
 	{ "type", true, field_string, AT(type), .valid = name_is_backend },
 	{ "summary", true, field_string, AT(summary) },
 	{ "profile", true, field_string, AT(profile), .valid = name_is_backend },
 	{ "memory_max_bytes", true, field_integer, AT(memory_max_bytes), .min = 1,
 	  .max = INT64_MAX },
-	{ "min_size_bytes", false, field_integer, AT(min_size_bytes), .min = SECTOR_SIZE,
-	  .max = INT64_MAX },
-	{ "max_size_bytes", false, field_integer, AT(max_size_bytes), .min = SECTOR_SIZE,
-	  .max = INT64_MAX },
+	{ "size", false, field_object, FIELD_AT(struct parser_message, manifest),
+	  .fields = size_fields },
 	{ "volatile_cache", false, field_bool, AT(volatile_cache) },
 	{ "threads", false, field_integer, AT(n_threads), .min = 1, .max = THREADS_MAX },
 	{ "resources", false, read_resources, FIELD_AT(struct parser_message, manifest) },
@@ -199,7 +206,7 @@ static int read_manifest(struct reader *reader, json_object *tree, struct parser
 	if (fields_read(reader, manifest_fields, tree, message))
 		return FIELD_REFUSED;
 	if (manifest->max_size_bytes < manifest->min_size_bytes)
-		return field_refuse(reader, "max_size_bytes");
+		return field_refuse(reader, "size");
 	return resolve_opens(reader, manifest);
 }
 

@@ -10,8 +10,7 @@
  *     "summary": "…",                   one line for people
  *     "profile": "file",                <seccompdir>/file.bpf
  *     "memory_max_bytes": 33554432,     of one worker, besides what the volume's memfd holds
- *     "min_size_bytes": 512,            of a volume; 512 if left out
- *     "max_size_bytes": 1099511627776,  2^63 - 1 if left out
+ *     "size": { "min": 512, "max": … }, of a volume, in bytes; 512 and 2^63 - 1 if left out
  *     "volatile_cache": true,           an answered write may be lost until a FLUSH; the default
  *     "threads": 1,                     that serve requests: 1 to 64; 1 if left out
  *     "resources": ["file"],            what the supervisor opens: "memfd", "file", each once

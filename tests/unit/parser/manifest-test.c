@@ -2,6 +2,7 @@
 /* A backend's manifest: what it says, what it leaves out, what it may not say. */
 #include "expect.h"
 #include "dmuserd/parser/manifest.h"
+#include "util/cleanup.h"
 
 #include <stdio.h>
 
@@ -41,7 +42,7 @@ static void every_field_is_taken(void **state)
 {
 	const struct parser_manifest *m =
 		takes("{\"type\":\"file\",\"summary\":\"é\",\"profile\":\"file-2\","
-		      "\"memory_max_bytes\":1,\"min_size_bytes\":1024,\"max_size_bytes\":2048,"
+		      "\"memory_max_bytes\":1,\"size\":{\"min\":1024,\"max\":2048},"
 		      "\"volatile_cache\":false,\"threads\":64,\"resources\":[\"memfd\",\"file\"],"
 		      "\"options\":[{" OPENED ",\"min\":2,\"max\":7},"
 		      "{\"name\":\"depth\",\"summary\":\"s\",\"kind\":\"integer\","
@@ -123,6 +124,8 @@ static void wrong_types_are_named(void **state)
 	refuses_manifest("{\"summary\":\"a\\nb\"}", "summary");
 	refuses_manifest("{\"memory_max_bytes\":\"1\"}", "memory_max_bytes");
 	refuses_manifest("{\"volatile_cache\":0}", "volatile_cache");
+	refuses_manifest("{\"size\":512}", "size");
+	refuses_manifest("{\"size\":{\"bytes\":512}}", "size.bytes");
 	refuses_manifest("{\"resources\":{}}", "resources");
 	refuses_manifest("{\"resources\":[1]}", "resources[0]");
 	refuses_manifest("{\"resources\":[null]}", "resources[0]");
@@ -141,13 +144,12 @@ static void numbers_are_in_range(void **state)
 {
 	refuses_manifest("{\"memory_max_bytes\":0}", "memory_max_bytes");
 	refuses_manifest("{\"memory_max_bytes\":-1}", "memory_max_bytes");
-	refuses_manifest("{\"min_size_bytes\":511}", "min_size_bytes");
-	refuses_manifest("{\"max_size_bytes\":0}", "max_size_bytes");
+	refuses_manifest("{\"size\":{\"min\":511}}", "size.min");
+	refuses_manifest("{\"size\":{\"max\":0}}", "size.max");
 	refuses_manifest("{\"threads\":0}", "threads");
 	refuses_manifest("{\"threads\":65}", "threads");
-	refuses_manifest("{\"max_size_bytes\":9223372036854775808}", "max_size_bytes");
-	refuses_manifest(MANIFEST(",\"min_size_bytes\":2048,\"max_size_bytes\":1024"),
-			 "max_size_bytes");
+	refuses_manifest("{\"size\":{\"max\":9223372036854775808}}", "size.max");
+	refuses_manifest(MANIFEST(",\"size\":{\"min\":2048,\"max\":1024}"), "size");
 	refuses_manifest(OPTION("\"kind\":\"string\",\"max\":4096"), "options[0].max");
 	refuses_manifest(OPTION("\"kind\":\"string\",\"min\":0"), "options[0].min");
 	refuses_manifest(OPTION("\"kind\":\"string\",\"min\":9,\"max\":8"), "options[0].max");
@@ -217,7 +219,24 @@ static void a_manifest_is_as_strict_json_as_a_call(void **state)
 	expect_refusal(read_manifest("[]"), PARSER_REFUSED_SYNTAX, true, "");
 }
 
-int main(void)
+static char **manifests; /* files, the last one NULL */
+
+static void the_manifests_of_this_tree_are_taken(void **state)
+{
+	for (char **path = manifests; *path; path++) {
+		_cleanup_(fclosep) FILE *file = fopen(*path, "re");
+		char json[65536];
+		size_t size;
+
+		assert_non_null(file);
+		size = fread(json, 1, sizeof(json) - 1, file);
+		json[size] = '\0';
+		takes(json);
+	}
+}
+
+/* manifest-test [MANIFEST]... */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_is_taken),
@@ -231,7 +250,9 @@ int main(void)
 		cmocka_unit_test(options_have_names_of_their_own),
 		cmocka_unit_test(no_more_options_than_a_worker_takes),
 		cmocka_unit_test(a_manifest_is_as_strict_json_as_a_call),
+		cmocka_unit_test(the_manifests_of_this_tree_are_taken),
 	};
 
+	manifests = argv + 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
