@@ -24,8 +24,9 @@ void kernel_side_header(uint64_t type, uint64_t sector, uint64_t len,
 	static uint64_t seq = 1000;
 
 	*ret_header = (struct dm_user_message){
-		.seq = seq++, .type = type, .sector = sector, .len = len
+		.seq = seq, .type = type, .sector = sector, .len = len
 	};
+	seq++;
 }
 
 void kernel_side_send(int fd, const void *data, size_t size)
