@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a volume's bytes may lie in, and what is refused before it is touched. */
+#include "dmuserd/supervisor/backing.h"
+#include "tests/unit/volume/test.h"
+#include "util/cleanup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/socket.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static char image[300]; /* <directory>/image */
+
+static int setup(void **state)
+{
+	*state = make_directory();
+	snprintf(image, sizeof(image), "%s/image", (char *)*state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	remove_directory(*state);
+	return 0;
+}
+
+static void make_image(off_t size)
+{
+	int fd = open(image, O_CREAT | O_RDWR, 0600);
+
+	assert_true(fd >= 0);
+	assert_return_code(ftruncate(fd, size), errno);
+	close(fd);
+}
+
+static struct backing_request ask(uint64_t size)
+{
+	return (struct backing_request){
+		.option = "path",
+		.path = image,
+		.size_bytes = size,
+		.block_size = 512,
+	};
+}
+
+static struct backing take(const struct backing_request *request)
+{
+	struct backing b = { .fd = -EBADF };
+	struct failure f = {};
+
+	if (backing_open_image(request, &b, &f) != 0)
+		fail_msg("%s", f.reason);
+	assert_int_equal(fcntl(b.fd, F_GETFD), FD_CLOEXEC);
+	return b;
+}
+
+/* Refused, with these words, and with nothing left open. */
+static void refuse(const struct backing_request *request, const char *words)
+{
+	struct backing b = { .fd = -EBADF };
+	size_t before = count_fds();
+	struct failure f = {};
+
+	assert_true(backing_open_image(request, &b, &f) < 0);
+	assert_int_equal(f.kind, FAILURE_INVALID_OPTION);
+	assert_string_equal(f.subject, "path");
+	if (!strstr(f.reason, words))
+		fail_msg("\"%s\" does not say \"%s\"", f.reason, words);
+	assert_int_equal(count_fds(), before);
+}
+
+static void memory_has_its_size_and_keeps_it(void **state)
+{
+	struct stat st;
+	int fd;
+
+	assert_int_equal(backing_open_memory("test", MIB, &fd), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, MIB);
+	assert_int_equal(ftruncate(fd, MIB / 2), -1);
+	assert_int_equal(ftruncate(fd, MIB * 2), -1);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+}
+
+static void a_wild_size_of_memory_is_an_error(void **state)
+{
+	size_t before = count_fds();
+	int fd;
+
+	assert_int_equal(backing_open_memory("test", UINT64_MAX, &fd), -EFBIG);
+	assert_int_equal(count_fds(), before);
+}
+
+static void an_image_is_taken_as_large_as_it_is(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	struct backing b;
+
+	make_image(MIB);
+	b = take(&request);
+	assert_int_equal(b.size_bytes, MIB);
+	assert_false(b.made);
+	close(b.fd);
+}
+
+static void a_smaller_size_than_the_images_is_taken(void **state)
+{
+	struct backing_request request = ask(MIB / 2);
+	struct backing b;
+
+	make_image(MIB);
+	b = take(&request);
+	assert_int_equal(b.size_bytes, MIB / 2);
+	close(b.fd);
+}
+
+static void a_larger_size_than_the_images_is_refused(void **state)
+{
+	struct backing_request request = ask(2 * MIB);
+
+	make_image(MIB);
+	refuse(&request, "fewer than");
+}
+
+static void an_odd_size_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(MIB + 100);
+	refuse(&request, "no multiple");
+	request.block_size = 4096;
+	assert_return_code(truncate(image, MIB + 512), errno);
+	refuse(&request, "no multiple");
+}
+
+static void an_empty_image_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(0);
+	refuse(&request, "empty");
+}
+
+static void a_missing_image_is_made_of_the_size_asked_for(void **state)
+{
+	struct backing_request request = ask(MIB);
+	struct backing b = take(&request);
+	struct stat st;
+
+	assert_true(b.made);
+	assert_int_equal(fstat(b.fd, &st), 0);
+	assert_int_equal(st.st_size, MIB);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	close(b.fd);
+}
+
+static void a_missing_image_without_a_size_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	refuse(&request, "No such file");
+	assert_int_equal(access(image, F_OK), -1);
+}
+
+static void a_missing_image_is_not_made_for_others_than_root(void **state)
+{
+	struct backing_request request = ask(MIB);
+
+	request.owner = 1000;
+	refuse(&request, "No such file");
+	assert_int_equal(access(image, F_OK), -1);
+}
+
+static void a_missing_image_is_not_made_for_reading(void **state)
+{
+	struct backing_request request = ask(MIB);
+
+	request.read_only = true;
+	refuse(&request, "read-only");
+	assert_int_equal(access(image, F_OK), -1);
+}
+
+static void an_image_that_cannot_be_so_large_is_not_left_behind(void **state)
+{
+	struct backing_request request = ask((uint64_t)INT64_MAX + 1);
+
+	refuse(&request, "bytes long");
+	assert_int_equal(access(image, F_OK), -1);
+}
+
+static void an_image_of_another_uid_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(MIB);
+	request.owner = getuid() + 4242;
+	refuse(&request, "does not belong");
+}
+
+static void an_image_of_the_callers_own_is_taken(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	if (getuid() != 0)
+		skip();
+	make_image(MIB);
+	assert_return_code(chown(image, 4242, 4242), errno);
+	request.owner = 4242;
+	close(take(&request).fd);
+}
+
+static void a_symlink_is_refused_wherever_it_leads(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	char link[310];
+
+	make_image(MIB);
+	snprintf(link, sizeof(link), "%s-link", image);
+	assert_return_code(symlink(image, link), errno);
+	request.path = link;
+	refuse(&request, "symbolic link");
+	assert_return_code(unlink(image), errno);
+	request.size_bytes = MIB;
+	refuse(&request, "symbolic link");
+	assert_int_equal(access(image, F_OK), -1);
+}
+
+static void a_magic_link_on_the_way_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(MIB);
+	request.path = "/proc/self/cwd/image";
+	refuse(&request, "cannot open");
+}
+
+static void a_fifo_is_refused_without_waiting_for_its_writer(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	assert_return_code(mkfifo(image, 0600), errno);
+	refuse(&request, "neither");
+}
+
+static void a_directory_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	assert_return_code(mkdir(image, 0700), errno);
+	refuse(&request, "neither");
+}
+
+static void a_character_device_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	request.path = "/dev/zero";
+	refuse(&request, "neither");
+}
+
+static void a_socket_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", image);
+	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+	refuse(&request, "neither");
+	close(fd);
+}
+
+static void a_relative_path_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	request.path = "image";
+	refuse(&request, "absolute");
+}
+
+static void an_image_has_one_writer(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	struct backing first;
+
+	make_image(MIB);
+	first = take(&request);
+	refuse(&request, "in use");
+	request.read_only = true;
+	refuse(&request, "in use");
+	close(first.fd);
+	close(take(&request).fd);
+}
+
+static void an_image_may_have_many_readers(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	struct backing a, b;
+
+	make_image(MIB);
+	request.read_only = true;
+	a = take(&request);
+	b = take(&request);
+	assert_int_equal(fcntl(b.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	request.read_only = false;
+	refuse(&request, "in use");
+	close(a.fd);
+	close(b.fd);
+}
+
+static void the_lock_lives_as_long_as_any_copy(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+	struct backing first;
+	int copy;
+
+	make_image(MIB);
+	first = take(&request);
+	copy = dup(first.fd);
+	close(first.fd);
+	refuse(&request, "in use");
+	close(copy);
+	close(take(&request).fd);
+}
+
+static void unlink_spares_what_took_the_place(void **state)
+{
+	struct backing_request request = ask(MIB);
+	struct backing b = take(&request);
+
+	assert_return_code(unlink(image), errno);
+	make_image(MIB);
+	backing_unlink(image, b.fd);
+	assert_int_equal(access(image, F_OK), 0);
+	close(b.fd);
+}
+
+struct outcome {
+	bool done;
+	unsigned int calls;
+	struct backing backing;
+	struct failure failure;
+};
+
+static void on_done(void *userdata, const struct backing *backing, const struct failure *failure)
+{
+	struct outcome *o = userdata;
+
+	o->done = true;
+	o->calls++;
+	if (backing)
+		o->backing = *backing;
+	else
+		o->failure = *failure;
+}
+
+static void a_child_opens_as_well(void **state)
+{
+	struct backing_request request = ask(MIB);
+	struct outcome o = {};
+	struct backing_call *call;
+	sd_event *event = new_loop();
+	size_t before = count_fds();
+
+	assert_int_equal(backing_start(event, &request, 5000, on_done, &o, &call), 0);
+	run_until_flag(event, &o.done);
+	assert_int_equal(o.failure.kind, FAILURE_NONE);
+	assert_int_equal(o.backing.size_bytes, MIB);
+	assert_true(o.backing.made);
+	/* The lock came along. */
+	request.size_bytes = PARSER_UNSET;
+	refuse(&request, "in use");
+	close(o.backing.fd);
+
+	o = (struct outcome){};
+	request.path = "/dev/zero";
+	assert_int_equal(backing_start(event, &request, 5000, on_done, &o, &call), 0);
+	run_until_flag(event, &o.done);
+	assert_int_equal(o.failure.kind, FAILURE_INVALID_OPTION);
+	assert_int_equal(o.calls, 1);
+	run_until_fds(event, before);
+	sd_event_unref(event);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(memory_has_its_size_and_keeps_it),
+		T(a_wild_size_of_memory_is_an_error),
+		T(an_image_is_taken_as_large_as_it_is),
+		T(a_smaller_size_than_the_images_is_taken),
+		T(a_larger_size_than_the_images_is_refused),
+		T(an_odd_size_is_refused),
+		T(an_empty_image_is_refused),
+		T(a_missing_image_is_made_of_the_size_asked_for),
+		T(a_missing_image_without_a_size_is_refused),
+		T(a_missing_image_is_not_made_for_others_than_root),
+		T(a_missing_image_is_not_made_for_reading),
+		T(an_image_that_cannot_be_so_large_is_not_left_behind),
+		T(an_image_of_another_uid_is_refused),
+		T(an_image_of_the_callers_own_is_taken),
+		T(a_symlink_is_refused_wherever_it_leads),
+		T(a_magic_link_on_the_way_is_refused),
+		T(a_fifo_is_refused_without_waiting_for_its_writer),
+		T(a_directory_is_refused),
+		T(a_character_device_is_refused),
+		T(a_socket_is_refused),
+		T(a_relative_path_is_refused),
+		T(an_image_has_one_writer),
+		T(an_image_may_have_many_readers),
+		T(the_lock_lives_as_long_as_any_copy),
+		T(unlink_spares_what_took_the_place),
+		T(a_child_opens_as_well),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
