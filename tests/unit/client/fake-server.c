@@ -4,6 +4,7 @@
 #include "util/cleanup.h"
 #include "util/fd.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,6 +21,18 @@ static void fail(const char *what)
 	_exit(FAKE_SCRIPT_FAILED);
 }
 
+/* Of the server's process. */
+static int listening;
+
+int fake_accept(void)
+{
+	int fd = accept(listening, NULL, NULL);
+
+	if (fd < 0)
+		fail("accept");
+	return fd;
+}
+
 static void run_script(int listener, fake_script script)
 {
 	int fd;
@@ -30,10 +43,8 @@ static void run_script(int listener, fake_script script)
 		pause();
 		_exit(0);
 	}
-	fd = accept(listener, NULL, NULL);
-	if (fd < 0)
-		fail("accept");
-	close(listener);
+	listening = listener;
+	fd = fake_accept();
 	script(fd);
 	close(fd);
 	_exit(0);
@@ -124,4 +135,12 @@ void fake_expect_close(int socket)
 
 	if (recv(socket, &byte, 1, 0) != 0)
 		fail("the client was to close");
+}
+
+void fake_wait_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, -1) != 1)
+		fail("poll");
 }

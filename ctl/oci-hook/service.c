@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the hook asks of dmuserd; see service.h. */
+#include "ctl/oci-hook/service.h"
+#include "ctl/explain.h"
+#include "ctl/object.h"
+#include "util/cleanup.h"
+
+#include <string.h>
+
+#define CONNECT_MS 5000
+/* What outstanding I/O gets: the container is gone, or never was. */
+#define DRAIN_MS 1000
+
+static void dmuser_reply_freep(struct dmuser_reply **reply)
+{
+	dmuser_reply_free(*reply);
+}
+
+static int explained(struct trouble *t, int error, const struct explanation *e)
+{
+	if (e->hint[0])
+		trouble_hint(t, "%s", e->hint);
+	return trouble_set(t, error, "%s", e->sentence);
+}
+
+static int explained_errno(struct trouble *t, int error, const char *address)
+{
+	struct explanation e;
+
+	explain_call_errno(error, address, &e);
+	return explained(t, error, &e);
+}
+
+int service_connect(const char *address, struct dmuser_connection **ret, struct trouble *t)
+{
+	int r = dmuser_connect(address, CONNECT_MS, ret);
+
+	return r < 0 ? explained_errno(t, r, address) : 0;
+}
+
+static struct json_object *create_parameters(const struct request *request, const char *container)
+{
+	struct json_object *parameters = object_new();
+	struct json_object *bound = object_new();
+
+	object_set_string(parameters, "name", request->name);
+	object_set_string(parameters, "backend", request->backend);
+	if (request->size_bytes)
+		object_set_int(parameters, "size_bytes", (int64_t)request->size_bytes);
+	if (request->block_size)
+		object_set_int(parameters, "block_size", request->block_size);
+	if (request->read_only)
+		object_set_bool(parameters, "read_only", true);
+	if (request->n_options > 0) {
+		struct json_object *options = object_new();
+
+		for (size_t i = 0; i < request->n_options; i++)
+			object_set_string(options, request->options[i].key,
+					  request->options[i].value);
+		object_set(parameters, "options", options);
+	}
+	object_set_string(bound, "id", container);
+	object_set_int(bound, "pidfd", 0);
+	object_set(parameters, "container", bound);
+	return parameters;
+}
+
+int service_create(struct dmuser_connection *c, const struct request *request, const char *container,
+		   int pidfd, int timeout_ms, struct device *ret_device, struct trouble *t)
+{
+	_cleanup_(object_putp) struct json_object *parameters = create_parameters(request, container);
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	struct json_object *volume;
+	int r;
+
+	r = dmuser_call(c, "io.dmuser.Create", parameters, &pidfd, 1, timeout_ms, &reply);
+	if (r < 0)
+		return explained_errno(t, r, NULL);
+	if (r == DMUSER_REFUSED) {
+		struct explanation e;
+
+		explain_reply(dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+		return explained(t, -EREMOTEIO, &e);
+	}
+	volume = object_member(dmuser_reply_parameters(reply), "volume", json_type_object);
+	return device_from_reply(volume, ret_device, t);
+}
+
+int service_release(const char *address, const char *container, int timeout_ms, struct trouble *t)
+{
+	_cleanup_(dmuser_connection_freep) struct dmuser_connection *c = NULL;
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	_cleanup_(object_putp) struct json_object *parameters = object_new();
+	struct explanation e;
+	int r;
+
+	r = service_connect(address, &c, t);
+	if (r < 0)
+		return r;
+	object_set_string(parameters, "container", container);
+	object_set_int(parameters, "timeout_ms", DRAIN_MS);
+	r = dmuser_call(c, "io.dmuser.Release", parameters, NULL, 0, timeout_ms, &reply);
+	if (r < 0)
+		return explained_errno(t, r, address);
+	if (r == 0 || strcmp(dmuser_reply_error(reply), "io.dmuser.NoSuchVolume") == 0)
+		return 0;
+	explain_reply(dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+	return explained(t, -EREMOTEIO, &e);
+}

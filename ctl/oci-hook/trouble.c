@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What went wrong, and telling it; see trouble.h. */
+/* The place in this file would be the same for every message. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+
+#include "ctl/oci-hook/trouble.h"
+#include "ctl/escape.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+
+void trouble_step(struct trouble *t, const char *volume, const char *step)
+{
+	if (volume)
+		snprintf(t->volume, sizeof(t->volume), "%s", volume);
+	snprintf(t->step, sizeof(t->step), "%s", step);
+}
+
+__attribute__((format(printf, 2, 0))) static void
+trouble_write(struct trouble *t, const char *format, va_list arguments)
+{
+	if (!t->message[0])
+		vsnprintf(t->message, sizeof(t->message), format, arguments);
+}
+
+int trouble_set(struct trouble *t, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	trouble_write(t, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int trouble_set_errno(struct trouble *t, int error, const char *format, ...)
+{
+	va_list arguments;
+	size_t used;
+
+	if (t->message[0])
+		return error;
+	va_start(arguments, format);
+	trouble_write(t, format, arguments);
+	va_end(arguments);
+	used = strlen(t->message);
+	snprintf(t->message + used, sizeof(t->message) - used, ": %s", strerror(-error));
+	return error;
+}
+
+void trouble_hint(struct trouble *t, const char *format, ...)
+{
+	va_list arguments;
+
+	if (t->hint[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(t->hint, sizeof(t->hint), format, arguments);
+	va_end(arguments);
+}
+
+/* "container C: volume V: formatting: it failed" */
+static void format_line(const struct trouble *t, const char *container, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s%s%s%s%s%s%s%s", container[0] ? "container " : "", container,
+		 container[0] ? ": " : "", t->volume[0] ? "volume " : "", t->volume,
+		 t->volume[0] ? ": " : "", t->step, t->step[0] ? ": " : "", t->message);
+}
+
+void trouble_tell(const struct trouble *t, const char *container)
+{
+	char line[2048], escaped[4096];
+
+	format_line(t, container, line, sizeof(line));
+	fprintf(stderr, "dmuser-oci-hook: %s\n", escape_text(line, escaped, sizeof(escaped)));
+	if (t->hint[0])
+		fprintf(stderr, "  hint: %s\n", escape_text(t->hint, escaped, sizeof(escaped)));
+	/* Without a journal there is nobody to tell; it returns at once then. */
+	sd_journal_send("MESSAGE=%s%s%s", line, t->hint[0] ? "; hint: " : "", t->hint, "PRIORITY=%i",
+			LOG_ERR, "SYSLOG_IDENTIFIER=dmuser-oci-hook", "DMUSER_CONTAINER=%s", container,
+			"DMUSER_VOLUME=%s", t->volume, "DMUSER_STEP=%s", t->step, NULL);
+}
