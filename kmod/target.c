@@ -20,6 +20,8 @@
 #include "node.h"
 #include "request.h"
 
+#define DM_MSG_PREFIX "user"
+
 /* The longest range that a bio can say: its size has 32 bits. A longer one comes in several. */
 #define DMU_RANGE_SECTORS_MAX	(UINT_MAX >> SECTOR_SHIFT)
 
@@ -134,15 +136,11 @@ void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_h
 		wake_up_interruptible_all(&t->wq);
 }
 
-/**
- * dmu_target_break - a bad answer came on a channel
- * @t:		the target
- * @c:		the channel
- * @dead:	gets its requests, for the caller to fail
- */
-void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead)
+static void dmu_target_break_locked(struct dmu_target *t, struct dmu_channel *c,
+				    struct list_head *dead)
 {
-	spin_lock(&t->lock);
+	lockdep_assert_held(&t->lock);
+
 	spin_lock(&c->lock);
 	if (!c->broken) {
 		WRITE_ONCE(c->broken, true);
@@ -152,12 +150,55 @@ void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_h
 		dmu_channel_collect(c, dead);
 	}
 	spin_unlock(&c->lock);
+}
+
+/**
+ * dmu_target_break - a bad answer came on a channel
+ * @t:		the target
+ * @c:		the channel
+ * @dead:	gets its requests, for the caller to fail
+ */
+void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead)
+{
+	spin_lock(&t->lock);
+	dmu_target_break_locked(t, c, dead);
 	spin_unlock(&t->lock);
 
 	/*
 	 * the channel's own sleepers and pollers must hear of it; the others look and sleep again
 	 */
 	wake_up_interruptible_all(&t->wq);
+}
+
+/*
+ * `fail`: every request ends with EIO now, and every new one at once, until `unfail`. Nobody is waited
+ * for, so this works beside a suspend that hangs on a worker.
+ *
+ * The channels break, because a worker may still be at what has just failed: after `unfail`, none that is
+ * opened gets a request before those have been released.
+ */
+static void dmu_target_fail(struct dmu_target *t)
+{
+	struct dmu_channel *c;
+	LIST_HEAD(dead);
+
+	spin_lock(&t->lock);
+	t->failing = true;
+	list_for_each_entry(c, &t->channels, link)
+		dmu_target_break_locked(t, c, &dead);
+	list_splice_tail_init(&t->queue, &dead);
+	t->nr_queued = 0;
+	spin_unlock(&t->lock);
+
+	wake_up_interruptible_all(&t->wq);
+	dmu_request_end_list(t, &dead);
+}
+
+static void dmu_target_unfail(struct dmu_target *t)
+{
+	spin_lock(&t->lock);
+	t->failing = false;
+	spin_unlock(&t->lock);
 }
 
 /* The destructor's part: no more requests, no more channels, everybody is told. */
@@ -306,27 +347,32 @@ static int dmu_target_map(struct dm_target *ti, struct bio *bio)
 {
 	struct dmu_target *t = ti->private;
 	struct dmu_request *req = dmu_request_init(bio);
-	bool suspending;
+	int ret = DM_MAPIO_SUBMITTED;
 
 	if (unlikely(!req))
 		return DM_MAPIO_KILL;
 
 	spin_lock(&t->lock);
 	/*
-	 * Asked under the lock: dm raises the flag before it calls presuspend(), which empties the
-	 * queue under the same lock. So either that finds this request, or this sees the flag.
+	 * Asked under the lock: dm raises its flag before it calls presuspend(), which empties the
+	 * queue under the same lock, as `fail` does. So either that finds this request, or this sees
+	 * the flag.
 	 */
-	suspending = dm_noflush_suspending(ti);
-	if (likely(!suspending)) {
+	if (unlikely(t->failing)) {
+		ret = DM_MAPIO_KILL;
+	} else if (unlikely(dm_noflush_suspending(ti))) {
+		ret = DM_MAPIO_REQUEUE;
+	} else {
 		list_add_tail(&req->link, &t->queue);
 		t->nr_queued++;
 	}
 	spin_unlock(&t->lock);
 
-	if (unlikely(suspending))
-		return DM_MAPIO_REQUEUE;
-	dmu_target_wake_one(t);
-	return DM_MAPIO_SUBMITTED;
+	if (likely(ret == DM_MAPIO_SUBMITTED))
+		dmu_target_wake_one(t);
+	else if (ret == DM_MAPIO_KILL)
+		atomic64_inc(&t->errors);
+	return ret;
 }
 
 /*
@@ -369,27 +415,30 @@ static unsigned int dmu_target_outstanding(struct dmu_target *t)
 }
 
 /*
- * `dmsetup status`: QUEUED OUTSTANDING CHANNELS GENERATION ERRORS, as numbers, new fields at the
- * end.
+ * `dmsetup status`: QUEUED OUTSTANDING CHANNELS GENERATION ERRORS FAILING, as numbers, new fields at
+ * the end.
  *
  *   QUEUED	requests that wait for a channel to take them
  *   OUTSTANDING	requests that a channel has taken and that have not ended
  *   CHANNELS	open channels, broken ones included
  *   GENERATION	0: nothing can advance it
  *   ERRORS	requests that ended with EIO since the table was loaded
+ *   FAILING	1 between `fail` and `unfail`, else 0
  */
 static void dmu_target_info(struct dmu_target *t, char *result, unsigned int maxlen)
 {
-	unsigned int queued, outstanding, channels;
+	unsigned int queued, outstanding, channels, failing;
 	unsigned int sz = 0;
 
 	spin_lock(&t->lock);
 	queued = t->nr_queued;
 	outstanding = dmu_target_outstanding(t);
 	channels = t->nr_channels;
+	failing = t->failing;
 	spin_unlock(&t->lock);
 
-	DMEMIT("%u %u %u 0 %llu", queued, outstanding, channels, (u64)atomic64_read(&t->errors));
+	DMEMIT("%u %u %u 0 %llu %u", queued, outstanding, channels, (u64)atomic64_read(&t->errors),
+	       failing);
 }
 
 /* Process context. Runs beside everything; the numbers are of one moment, but for ERRORS. */
@@ -411,6 +460,28 @@ static void dmu_target_status(struct dm_target *ti, status_type_t type, unsigned
 		DMEMIT(",name=%s;", dmu_target_name(t));
 		break;
 	}
+}
+
+/*
+ * `dmsetup message DEVICE 0 fail|unfail`. Process context; never waits, neither for a worker nor for a
+ * suspend. Runs beside everything.
+ */
+static int dmu_target_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			      unsigned int maxlen)
+{
+	struct dmu_target *t = ti->private;
+
+	if (argc == 1 && !strcasecmp(argv[0], "fail")) {
+		dmu_target_fail(t);
+		return 0;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "unfail")) {
+		dmu_target_unfail(t);
+		return 0;
+	}
+	DMWARN_LIMIT("%s: unknown message '%s'; known are: fail, unfail", dmu_target_name(t),
+		     argc ? argv[0] : "");
+	return -EINVAL;
 }
 
 /*
@@ -446,6 +517,7 @@ struct target_type dmu_target_type = {
 	.map = dmu_target_map,
 	.presuspend = dmu_target_presuspend,
 	.status = dmu_target_status,
+	.message = dmu_target_message,
 	.iterate_devices = dmu_target_iterate_devices,
 	.io_hints = dmu_target_io_hints,
 };

@@ -51,6 +51,7 @@ struct target_type;
  * @nr_opens:	channels opened so far; a channel's own number is the value before it
  * @nr_broken:	channels that are broken and not yet released
  * @fence:	while @nr_broken: channels from this number on are held (see target.c)
+ * @failing:	`fail` was said, and `unfail` not since: no bio is taken
  * @gone:	the destructor has run; set once
  *
  * @dev:	owns this memory; its name is the table's NAME
@@ -72,6 +73,7 @@ struct dmu_target {
 	u64 nr_opens;
 	unsigned int nr_broken;
 	u64 fence;
+	bool failing;
 	bool gone;
 
 	struct device dev;
