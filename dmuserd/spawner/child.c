@@ -40,13 +40,15 @@ struct child {
  */
 static int reset_signals(struct child *c)
 {
+	/* The kernel's struct: handler (SIG_DFL is 0), flags, restorer, mask. */
+	static const unsigned long standard[4];
 	sigset_t none;
 
+	/* Not by libc: it keeps two signals to itself, which its posix_spawn() leaves ignored in whom it starts. */
 	for (int number = 1; number < NSIG; number++) {
-		struct sigaction standard = { .sa_handler = SIG_DFL };
-
-		/* EINVAL: SIGKILL and SIGSTOP, and those that libc keeps from everyone. */
-		if (sigaction(number, &standard, NULL) < 0 && errno != EINVAL)
+		/* EINVAL: SIGKILL and SIGSTOP. */
+		if (syscall(SYS_rt_sigaction, number, standard, NULL, sizeof(standard[3])) < 0 &&
+		    errno != EINVAL)
 			return -errno;
 	}
 	sigemptyset(&none);
@@ -271,7 +273,9 @@ _Noreturn void child_run(const struct child_plan *plan)
 
 		if (hook_skips(&plan->hooks, name) && !steps[i].needed)
 			continue;
-		r = hook_fails(&plan->hooks, name) ? -ECANCELED : steps[i].run(&c);
+		r = hook_enter(&plan->hooks, steps[i].step, c.setup_fd, c.spawner_fd);
+		if (r == 0)
+			r = steps[i].run(&c);
 		if (r < 0)
 			give_up(&c, steps[i].step, r);
 	}

@@ -178,7 +178,10 @@ static int take_steps(struct birth *b, enum confine_step *ret_step)
 
 		if (hook_skips(&b->context->hooks, name) && !steps[i].needed)
 			continue;
-		r = hook_fails(&b->context->hooks, name) ? -ECANCELED : steps[i].run(b);
+		r = hook_enter(&b->context->hooks, steps[i].step, b->plan.fds[SPAWNER_FD_SETUP],
+			       b->context->spawner_fd);
+		if (r == 0)
+			r = steps[i].run(b);
 		if (r < 0) {
 			*ret_step = steps[i].step;
 			return r;
