@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Turns a seccomp profile (OCI seccomp JSON) into the BPF program that is loaded, when dmuser is built.
+ * Turns a seccomp profile (OCI seccomp JSON) into the BPF program that is loaded, when dmuser is
+ * built.
  *
- * The text is for reviewers, so nothing in it may mean less than it seems to: an unknown key, name or
- * action, a key given twice, a number that does not fit, a rule without its reason or one that another
- * makes void is an error, and an error fails the build. Only a subset of OCI's format is taken:
+ * The text is for reviewers, so nothing in it may mean less than it seems to: an unknown key, name
+ * or action, a key given twice, a number that does not fit, a rule without its reason or one that
+ * another makes void is an error, and an error fails the build. Only a subset of OCI's format is
+ * taken:
  *
- *   { "comment": …, "defaultAction": …, "architectures": […],
- *     "syscalls": [ { "names": […], "action": …, "errnoRet": …, "comment": …,
- *                     "args": [ { "index": …, "value": …, "valueTwo": …, "op": …, "comment": … } ] } ] }
+ *   { "comment": …, "defaultAction": …, "architectures": […], "syscalls": […] }
+ *   a system call: { "names": […], "action": …, "errnoRet": …, "comment": …, "args": […] }
+ *   an argument: { "index": …, "value": …, "valueTwo": …, "op": …, "comment": … }
  *
- * The program is for this machine's architecture alone, which must be among "architectures"; system calls
- * by any other convention (32-bit, x32) kill the process. Arguments are compared in all their 64 bits.
- * This is the only file that includes seccomp.h; nothing of it is in an installed program.
+ * The program is for this machine's architecture alone, which must be among "architectures"; system
+ * calls by any other convention (32-bit, x32) kill the process. Arguments are compared in all their
+ * 64 bits. This is the only file that includes seccomp.h; nothing of it is in an installed program.
  */
 #include "util/cleanup.h"
 
@@ -26,8 +28,8 @@
 #include <string.h>
 
 #define PROFILE_MAX_BYTES (256 * 1024)
-#define RULES_MAX 512
-#define ARGS_MAX 6
+#define RULES_MAX	  512
+#define ARGS_MAX	  6
 
 /* One name of one entry, to find those that make each other void. */
 struct rule {
@@ -45,8 +47,8 @@ struct profile {
 	size_t n_rules;
 };
 
-__attribute__((format(printf, 2, 3)))
-static int fail(const struct profile *p, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int fail(const struct profile *p, const char *format,
+						      ...)
 {
 	va_list args;
 
@@ -76,8 +78,9 @@ static void tokener_freep(json_tokener **tokener)
 }
 
 /*
- * What json-c lets pass in silence: a number that it cuts to fit, and a key that occurs twice, of which
- * it keeps the last. The latter shows in the count of colons, compared with the count of members.
+ * What json-c lets pass in silence: a number that it cuts to fit, and a key that occurs twice, of
+ * which it keeps the last. The latter shows in the count of colons, compared with the count of
+ * members.
  */
 static int scan_text(const struct profile *p, const char *text, size_t *ret_n_members)
 {
@@ -115,7 +118,8 @@ static size_t count_members(json_object *value)
 	size_t n = 0;
 
 	if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member) {
+		json_object_object_foreach(value, key, member)
+		{
 			(void)key;
 			n += 1 + count_members(member);
 		}
@@ -178,7 +182,8 @@ static int parse(struct profile *p, json_object **ret_root)
 static int check_keys(const struct profile *p, json_object *object, const char *const *known,
 		      const char *where)
 {
-	json_object_object_foreach(object, key, value) {
+	json_object_object_foreach(object, key, value)
+	{
 		size_t i = 0;
 
 		(void)value;
@@ -201,8 +206,8 @@ static const char *get_string(json_object *object, const char *key)
 	return json_object_get_string(value);
 }
 
-static int get_array(const struct profile *p, json_object *object, const char *key, const char *where,
-		     json_object **ret_array)
+static int get_array(const struct profile *p, json_object *object, const char *key,
+		     const char *where, json_object **ret_array)
 {
 	json_object *value;
 
@@ -213,8 +218,8 @@ static int get_array(const struct profile *p, json_object *object, const char *k
 	return 0;
 }
 
-static int get_number(const struct profile *p, json_object *object, const char *key, const char *where,
-		      uint64_t *ret_number)
+static int get_number(const struct profile *p, json_object *object, const char *key,
+		      const char *where, uint64_t *ret_number)
 {
 	json_object *value;
 
@@ -225,8 +230,8 @@ static int get_number(const struct profile *p, json_object *object, const char *
 	return 0;
 }
 
-static int get_action(const struct profile *p, json_object *object, const char *key, const char *where,
-		      uint32_t *ret_action)
+static int get_action(const struct profile *p, json_object *object, const char *key,
+		      const char *where, uint32_t *ret_action)
 {
 	const char *name = get_string(object, key);
 	bool has_errno = json_object_object_get_ex(object, "errnoRet", NULL);
@@ -274,10 +279,12 @@ static int get_architectures(struct profile *p, json_object *root)
 		uint32_t token;
 
 		/* libseccomp resolves "x86_64", where OCI writes "SCMP_ARCH_X86_64". */
-		if (name && strncmp(name, "SCMP_ARCH_", 10) == 0 && strlen(name + 10) < sizeof(lower))
+		if (name && strncmp(name, "SCMP_ARCH_", 10) == 0 &&
+		    strlen(name + 10) < sizeof(lower))
 			for (size_t k = 0; name[10 + k]; k++)
-				lower[k] = (char)(name[10 + k] >= 'A' && name[10 + k] <= 'Z' ?
-						  name[10 + k] + 32 : name[10 + k]);
+				lower[k] = (char)(name[10 + k] >= 'A' && name[10 + k] <= 'Z'
+							  ? name[10 + k] + 32
+							  : name[10 + k]);
 		token = seccomp_arch_resolve_name(lower);
 		if (token == 0)
 			return fail(p, "unknown architecture \"%s\"", name ? name : "null");
@@ -294,9 +301,12 @@ static int get_compare(const struct profile *p, const char *name, const char *wh
 		const char *name;
 		enum scmp_compare op;
 	} ops[] = {
-		{ "SCMP_CMP_NE", SCMP_CMP_NE },	{ "SCMP_CMP_LT", SCMP_CMP_LT },
-		{ "SCMP_CMP_LE", SCMP_CMP_LE },	{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
-		{ "SCMP_CMP_GE", SCMP_CMP_GE },	{ "SCMP_CMP_GT", SCMP_CMP_GT },
+		{ "SCMP_CMP_NE", SCMP_CMP_NE },
+		{ "SCMP_CMP_LT", SCMP_CMP_LT },
+		{ "SCMP_CMP_LE", SCMP_CMP_LE },
+		{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		{ "SCMP_CMP_GE", SCMP_CMP_GE },
+		{ "SCMP_CMP_GT", SCMP_CMP_GT },
 		{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 	};
 
@@ -335,11 +345,13 @@ static int get_argument(const struct profile *p, json_object *object, const char
 	if (!masked && json_object_object_get_ex(object, "valueTwo", NULL))
 		return fail(p, "%s: \"valueTwo\" goes with SCMP_CMP_MASKED_EQ alone", where);
 	if (masked && (value_two & ~value) != 0)
-		return fail(p, "%s: \"valueTwo\" has bits outside of its mask, so never matches", where);
+		return fail(p, "%s: \"valueTwo\" has bits outside of its mask, so never matches",
+			    where);
 	if (index >= ARGS_MAX)
 		return fail(p, "%s: argument %" PRIu64 " does not exist", where, index);
-	*ret_argument = (struct scmp_arg_cmp){ .arg = (unsigned int)index, .op = op,
-					       .datum_a = value, .datum_b = value_two };
+	*ret_argument = (struct scmp_arg_cmp){
+		.arg = (unsigned int)index, .op = op, .datum_a = value, .datum_b = value_two
+	};
 	return 0;
 }
 
@@ -363,14 +375,18 @@ static int get_arguments(const struct profile *p, json_object *entry, const char
 			return r;
 		for (size_t k = 0; k < i; k++)
 			if (arguments[k].arg == arguments[i].arg)
-				return fail(p, "%s: argument %u is compared twice; write two entries",
+				return fail(p,
+					    "%s: argument %u is compared twice; write two entries",
 					    where, arguments[i].arg);
 		++*ret_n;
 	}
 	return 0;
 }
 
-/* 0, or 1 for a call that only another architecture of the profile has; then there is nothing to do. */
+/*
+ * 0, or 1 for a call that only another architecture of the profile has; then there is nothing to
+ * do.
+ */
 static int resolve(const struct profile *p, const char *name, const char *where, int *ret_number)
 {
 	int number = name ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
@@ -391,8 +407,10 @@ static int remember(struct profile *p, int number, bool conditional, const char 
 {
 	for (size_t i = 0; i < p->n_rules; i++)
 		if (p->rules[i].number == number && !(conditional && p->rules[i].conditional))
-			return fail(p, "%s: \"%s\" has another entry, and one of them is for all "
-				    "arguments", where, name);
+			return fail(p,
+				    "%s: \"%s\" has another entry, and one of them is for all "
+				    "arguments",
+				    where, name);
 	if (p->n_rules == RULES_MAX)
 		return fail(p, "more than %d rules", RULES_MAX);
 	p->rules[p->n_rules++] = (struct rule){ number, conditional };
@@ -417,7 +435,9 @@ static int add_name(struct profile *p, json_object *item, const char *where, uin
 
 static int add_entry(struct profile *p, json_object *entry, const char *where)
 {
-	static const char *const keys[] = { "names", "action", "errnoRet", "args", "comment", NULL };
+	static const char *const keys[] = {
+		"names", "action", "errnoRet", "args", "comment", NULL
+	};
 	struct scmp_arg_cmp arguments[ARGS_MAX];
 	unsigned int n_arguments = 0;
 	json_object *names = NULL;
@@ -450,9 +470,14 @@ static int new_filter(struct profile *p)
 	p->filter = seccomp_init(p->default_action);
 	if (!p->filter)
 		return -ENOMEM;
-	/* Without it the default would do: an errno, say, to whoever calls by another convention. */
+	/*
+	 * Without it the default would do: an errno, say, to whoever calls by another convention.
+	 */
 	r = seccomp_attr_set(p->filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	/* Workers make system calls for every block: a tree finds a rule in fewer steps than a list. */
+	/*
+	 * Workers make system calls for every block: a tree finds a rule in fewer steps than a
+	 * list.
+	 */
 	if (r == 0)
 		r = seccomp_attr_set(p->filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return r < 0 ? fail(p, "libseccomp: %s", strerror(-r)) : 0;
@@ -460,8 +485,8 @@ static int new_filter(struct profile *p)
 
 static int build(struct profile *p, json_object *root)
 {
-	static const char *const keys[] = { "comment", "defaultAction", "errnoRet", "architectures",
-					    "syscalls", NULL };
+	static const char *const keys[] = { "comment",	     "defaultAction", "errnoRet",
+					    "architectures", "syscalls",      NULL };
 	json_object *entries = NULL;
 	int r = check_keys(p, root, keys, "profile");
 

@@ -9,12 +9,12 @@
 #include <sys/prctl.h>
 
 /*
- * Every bit but KEEP_CAPS, and every lock: uid 0 gets no capabilities by exec, a change of uid moves
- * none, none becomes ambient.
+ * Every bit but KEEP_CAPS, and every lock: uid 0 gets no capabilities by exec, a change of uid
+ * moves none, none becomes ambient.
  */
-#define SECUREBITS_ALL                                                                             \
-	(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |                           \
-	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |  \
+#define SECUREBITS_ALL                                                                           \
+	(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |                         \
+	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | \
 	 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
 static bool holds(uint64_t mask, cap_value_t capability)

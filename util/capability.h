@@ -2,9 +2,9 @@
 /*
  * Giving capabilities up, for good.
  *
- * Masks have bit CAP_… of linux/capability.h set for each capability that stays. There is no way back from
- * any of these: what is not in the mask cannot be had again by exec, by a set-user-ID file or by uid 0.
- * capability.c alone includes libcap's header.
+ * Masks have bit CAP_… of linux/capability.h set for each capability that stays. There is no way
+ * back from any of these: what is not in the mask cannot be had again by exec, by a set-user-ID
+ * file or by uid 0. capability.c alone includes libcap's header.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 
 /*
  * Bounding set cut to mask, ambient set emptied, securebits locked so that uid 0 means nothing. The
- * permitted set stays for what is still to be done. Needs CAP_SETPCAP.
- * Makes no heap allocation. 0 or a negative errno.
+ * permitted set stays for what is still to be done. Needs CAP_SETPCAP. Makes no heap allocation. 0
+ * or a negative errno.
  */
 int capability_limit_bounding(uint64_t mask);
 

@@ -54,7 +54,9 @@ static void skip_blanks(const char **cursor)
 	*cursor += strspn(*cursor, " \t");
 }
 
-/* What stands behind "name:" at the beginning of a line; NULL if no line, or more than one, has it. */
+/*
+ * What stands behind "name:" at the beginning of a line; NULL if no line, or more than one, has it.
+ */
 static const char *find_field(const char *text, const char *name)
 {
 	const char *found = NULL;

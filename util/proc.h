@@ -2,9 +2,10 @@
 /*
  * The texts of /proc, read and understood.
  *
- * The parsers are pure and strict: a field that is missing, given twice or misshapen is -EBADMSG, never a
- * default, because what is read here decides whether a process is trusted. What they return holds for the
- * moment of reading; that the process is still the same one is the caller's to prove (by its pidfd).
+ * The parsers are pure and strict: a field that is missing, given twice or misshapen is -EBADMSG,
+ * never a default, because what is read here decides whether a process is trusted. What they return
+ * holds for the moment of reading; that the process is still the same one is the caller's to prove
+ * (by its pidfd).
  */
 #pragma once
 
@@ -36,7 +37,9 @@ struct proc_mount {
 	char type[64];
 };
 
-/* Reads the whole file into text, NUL-terminated. -EFBIG if it does not fit; or a negative errno. */
+/*
+ * Reads the whole file into text, NUL-terminated. -EFBIG if it does not fit; or a negative errno.
+ */
 int proc_read(int dir_fd, const char *path, char *text, size_t size);
 
 int proc_parse_status(const char *text, struct proc_status *ret_status);
@@ -47,7 +50,10 @@ int proc_parse_stat_flags(const char *text, uint64_t *ret_flags);
 /* The cgroup2 path in "cgroup": the line that begins with "0::". -ENODATA if there is none. */
 int proc_parse_cgroup(const char *text, char *ret_path, size_t size);
 
-/* "Pid:" in the fdinfo of a pidfd; -1 once the process has been reaped, 0 if it is not visible here. */
+/*
+ * "Pid:" in the fdinfo of a pidfd; -1 once the process has been reaped, 0 if it is not visible
+ * here.
+ */
 int proc_parse_pidfd(const char *text, int64_t *ret_pid);
 
 /* Soft and hard "Max core file size" in "limits"; UINT64_MAX is "unlimited". */

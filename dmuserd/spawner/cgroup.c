@@ -2,10 +2,10 @@
 /*
  * The cgroups of the spawner and its children.
  *
- * The base is the spawner's own cgroup if systemd has delegated it, which systemd marks with an extended
- * attribute; otherwise "dmuser" in the root of the hierarchy. Owns everything below the base and nothing
- * beside it. A cgroup that holds processes may not hand controllers on, so the spawner itself sits in a leaf,
- * "_spawner", whose name no container can have.
+ * The base is the spawner's own cgroup if systemd has delegated it, which systemd marks with an
+ * extended attribute; otherwise "dmuser" in the root of the hierarchy. Owns everything below the
+ * base and nothing beside it. A cgroup that holds processes may not hand controllers on, so the
+ * spawner itself sits in a leaf, "_spawner", whose name no container can have.
  *
  * Paths are short and made of checked names (no slash, no leading dot), and always below base_fd.
  */
@@ -24,7 +24,7 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-#define LEAF "_spawner"
+#define LEAF	    "_spawner"
 #define CONTROLLERS "+memory +pids"
 /* A group, a name and the longest file name, with slashes. */
 #define PATH_SIZE 256
@@ -56,7 +56,9 @@ static int make_dir(int dir_fd, const char *path)
 	return mkdirat(dir_fd, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* ENODEV, ENOENT, EINVAL: how kernels say that a controller is not there, or belongs to cgroup v1. */
+/*
+ * ENODEV, ENOENT, EINVAL: how kernels say that a controller is not there, or belongs to cgroup v1.
+ */
 static int enable_controllers(int dir_fd, const char *path)
 {
 	int r = write_text(dir_fd, path, CONTROLLERS);
@@ -290,8 +292,8 @@ int cgroups_kill(const struct cgroups *cgroups, const char *group, const char *n
 	return wait_until_empty(cgroups->base_fd, path, timeout_ms);
 }
 
-int cgroups_list_pids(const struct cgroups *cgroups, const char *group, const char *name, pid_t *pids,
-		      size_t capacity, size_t *ret_n)
+int cgroups_list_pids(const struct cgroups *cgroups, const char *group, const char *name,
+		      pid_t *pids, size_t capacity, size_t *ret_n)
 {
 	char path[PATH_SIZE], text[4096];
 	size_t n = 0;
@@ -336,7 +338,8 @@ static int open_dir(int dir_fd, const char *path, DIR **ret_dir)
 	return 0;
 }
 
-static int each_name(const struct cgroups *cgroups, const char *group, cgroups_each_fn fn, void *userdata)
+static int each_name(const struct cgroups *cgroups, const char *group, cgroups_each_fn fn,
+		     void *userdata)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	int r = open_dir(cgroups->base_fd, group, &dir);

@@ -2,9 +2,10 @@
 /*
  * From clone3 to exec: what turns a copy of the spawner into an empty, powerless process.
  *
- * Runs in new namespaces, as root of none of them: its uid is not mapped, its capabilities are only those
- * over its own user namespace. Trusts what the spawner decided before the clone (the plan) and nothing else.
- * Allocates no memory, opens no file, and after a failed step does no other but to report it.
+ * Runs in new namespaces, as root of none of them: its uid is not mapped, its capabilities are only
+ * those over its own user namespace. Trusts what the spawner decided before the clone (the plan)
+ * and nothing else. Allocates no memory, opens no file, and after a failed step does no other but
+ * to report it.
  *
  * The order matters, and each step says why it is where it is.
  */
@@ -35,8 +36,8 @@ struct child {
 };
 
 /*
- * Handlers belong to the spawner's code, which is about to go; ignored and blocked signals would survive
- * the exec. A worker's files, if it could ever make one, would be its own.
+ * Handlers belong to the spawner's code, which is about to go; ignored and blocked signals would
+ * survive the exec. A worker's files, if it could ever make one, would be its own.
  */
 static int reset_signals(struct child *c)
 {
@@ -44,7 +45,10 @@ static int reset_signals(struct child *c)
 	static const unsigned long standard[4];
 	sigset_t none;
 
-	/* Not by libc: it keeps two signals to itself, which its posix_spawn() leaves ignored in whom it starts. */
+	/*
+	 * Not by libc: it keeps two signals to itself, which its posix_spawn() leaves ignored in
+	 * whom it starts.
+	 */
 	for (int number = 1; number < NSIG; number++) {
 		/* EINVAL: SIGKILL and SIGSTOP. */
 		if (syscall(SYS_rt_sigaction, number, standard, NULL, sizeof(standard[3])) < 0 &&
@@ -65,7 +69,9 @@ static int set_aside(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-/* Each descriptor to its number. The executable and the spawner's pidfd stay aside until the exec. */
+/*
+ * Each descriptor to its number. The executable and the spawner's pidfd stay aside until the exec.
+ */
 static int place_descriptors(struct child *c)
 {
 	const struct child_plan *plan = c->plan;
@@ -92,7 +98,9 @@ static int place_descriptors(struct child *c)
 	return 0;
 }
 
-/* Everything else, O_CLOEXEC or not: whoever started the spawner may have left anything open in it. */
+/*
+ * Everything else, O_CLOEXEC or not: whoever started the spawner may have left anything open in it.
+ */
 static int close_others(struct child *c)
 {
 	int keep[CONFINE_FD_LINK + CHILD_FDS_MAX + 2];
@@ -114,10 +122,11 @@ static int close_others(struct child *c)
 }
 
 /*
- * An empty root that cannot be written to, with nothing behind it. One inode, which is the root itself, and
- * one page are the least that tmpfs can be told. Mounting and pivoting take a capability, so this comes
- * before they go. Where it is mounted for the moment is hidden by the pivot; every host has /proc.
- * Nothing of this is seen outside: mounts of a user namespace's own mount namespace only ever receive.
+ * An empty root that cannot be written to, with nothing behind it. One inode, which is the root
+ * itself, and one page are the least that tmpfs can be told. Mounting and pivoting take a
+ * capability, so this comes before they go. Where it is mounted for the moment is hidden by the
+ * pivot; every host has /proc. Nothing of this is seen outside: mounts of a user namespace's own
+ * mount namespace only ever receive.
  */
 static int empty_root(struct child *c)
 {
@@ -127,7 +136,10 @@ static int empty_root(struct child *c)
 		return -errno;
 	if (chdir("/proc") < 0)
 		return -errno;
-	/* The old root comes to lie on top of the new one, and "." is then the old one, to be detached. */
+	/*
+	 * The old root comes to lie on top of the new one, and "." is then the old one, to be
+	 * detached.
+	 */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return -errno;
 	if (umount2(".", MNT_DETACH) < 0)
@@ -136,8 +148,8 @@ static int empty_root(struct child *c)
 }
 
 /*
- * A new user namespace begins with every capability, in the bounding set too. With that empty, and securebits
- * and the ambient set as they are left here, the exec below ends with none.
+ * A new user namespace begins with every capability, in the bounding set too. With that empty, and
+ * securebits and the ambient set as they are left here, the exec below ends with none.
  */
 static int drop_bounding_set(struct child *c)
 {
@@ -168,10 +180,11 @@ static int change_uid(struct child *c)
 }
 
 /*
- * Dies with the spawner, until the worker, sealed and served, decides otherwise. After the change of uid,
- * which clears it. A spawner that died before is seen by its pidfd. One that is dying right now holds the
- * kernel's lock on the process tree until it counts as dead, and setsid() waits for that lock: so
- * either the signal comes, or the pidfd tells. (getppid() is 0 in a pid namespace of one's own.)
+ * Dies with the spawner, until the worker, sealed and served, decides otherwise. After the change
+ * of uid, which clears it. A spawner that died before is seen by its pidfd. One that is dying right
+ * now holds the kernel's lock on the process tree until it counts as dead, and setsid() waits for
+ * that lock: so either the signal comes, or the pidfd tells. (getppid() is 0 in a pid namespace of
+ * one's own.)
  */
 static int die_with_spawner(struct child *c)
 {
@@ -188,7 +201,10 @@ static int die_with_spawner(struct child *c)
 	return r > 0 ? -EOWNERDEAD : 0;
 }
 
-/* Without it a filter is refused to who has no capability; and no file's set-user-ID bit counts any more. */
+/*
+ * Without it a filter is refused to who has no capability; and no file's set-user-ID bit counts any
+ * more.
+ */
 static int forbid_new_privileges(struct child *c)
 {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0 ? -errno : 0;
@@ -200,7 +216,10 @@ static int load_outer_filter(struct child *c)
 	return filter_load(c->plan->outer_filter);
 }
 
-/* By its descriptor, for there is no file left to name; both descriptors that were set aside close here. */
+/*
+ * By its descriptor, for there is no file left to name; both descriptors that were set aside close
+ * here.
+ */
 static int execute(struct child *c)
 {
 	char *argv[3] = { (char *)c->plan->program };
@@ -233,7 +252,9 @@ static const struct {
 	{ CONFINE_EXEC, execute, false },
 };
 
-/* Until the spawner has written the id maps and limits; it may as well die, or give this child up. */
+/*
+ * Until the spawner has written the id maps and limits; it may as well die, or give this child up.
+ */
 static int wait_for_go(const struct child_plan *plan)
 {
 	char byte;

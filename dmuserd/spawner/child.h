@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The child's half of confinement: from clone3 to exec.
- */
+/* The child's half of confinement: from clone3 to exec. */
 #pragma once
 
 #include "dmuserd/messages/spawner.h"
@@ -19,14 +17,17 @@ struct child_plan {
 	uint32_t nofile_max;
 	int fds[CHILD_FDS_MAX]; /* as SPAWNER_FD_… orders them */
 	size_t n_fds;
-	int null_fd;    /* /dev/null */
+	int null_fd;	/* /dev/null */
 	int spawner_fd; /* pidfd of the spawner */
-	int go_fd;      /* a byte comes when the spawner has done its part; the end when it is dead */
+	int go_fd; /* a byte comes when the spawner has done its part; the end when it is dead */
 	int go_write_fd;
 	const struct sock_fprog *outer_filter;
 	char program[64]; /* argv[0] */
 	struct hooks hooks;
 };
 
-/* Never comes back: ends in exec, or reports the step that failed on the setup socket and exits with 1. */
+/*
+ * Never comes back: ends in exec, or reports the step that failed on the setup socket and exits
+ * with 1.
+ */
 _Noreturn void child_run(const struct child_plan *plan);

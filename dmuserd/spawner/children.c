@@ -23,8 +23,9 @@ bool children_have_uid(const struct children *children, uint32_t uid)
 	return false;
 }
 
-int children_add(struct children *children, const char *name, const char *group, enum spawner_role role,
-		 uint32_t uid, pid_t pid, int pidfd, struct child_entry **ret_entry)
+int children_add(struct children *children, const char *name, const char *group,
+		 enum spawner_role role, uint32_t uid, pid_t pid, int pidfd,
+		 struct child_entry **ret_entry)
 {
 	struct child_entry *e;
 

@@ -36,8 +36,9 @@ struct child_entry *children_find(const struct children *children, const char *n
 bool children_have_uid(const struct children *children, uint32_t uid);
 
 /* Consumes pidfd on success. -ENOSPC beyond CHILDREN_MAX, -ENOMEM. */
-int children_add(struct children *children, const char *name, const char *group, enum spawner_role role,
-		 uint32_t uid, pid_t pid, int pidfd, struct child_entry **ret_entry);
+int children_add(struct children *children, const char *name, const char *group,
+		 enum spawner_role role, uint32_t uid, pid_t pid, int pidfd,
+		 struct child_entry **ret_entry);
 
 bool children_has_ended(const struct child_entry *entry);
 /* Takes note of how one ended that has. Its pidfd is closed. */

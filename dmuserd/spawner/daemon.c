@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Becoming a daemon; see daemon.h. Owns no state. Trusts the environment that root started it in. */
+/*
+ * Becoming a daemon; see daemon.h. Owns no state. Trusts the environment that root started it in.
+ */
 #include "dmuserd/spawner/daemon.h"
 #include "util/cleanup.h"
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Becoming a daemon, and telling whoever waits that the spawner is ready.
- */
+/* Becoming a daemon, and telling whoever waits that the spawner is ready. */
 #pragma once
 
 #include <stdbool.h>
 
 /*
- * Goes to the background: returns in the daemon alone, with the descriptor for daemon_ready(). The process
- * that was called ends when the daemon says that it is ready (with 0), or ends (with 1).
+ * Goes to the background: returns in the daemon alone, with the descriptor for daemon_ready(). The
+ * process that was called ends when the daemon says that it is ready (with 0), or ends (with 1).
  */
 int daemon_detach(int *ret_ready_fd);
 

@@ -6,7 +6,9 @@
 
 #include <linux/filter.h>
 
-/* Reads a .bpf file whole. ret_program->filter is the caller's, from malloc. 0 or a negative errno. */
+/*
+ * Reads a .bpf file whole. ret_program->filter is the caller's, from malloc. 0 or a negative errno.
+ */
 int filter_read(const char *path, struct sock_fprog *ret_program);
 
 /* Binds the calling thread for good. Allocates nothing. 0 or a negative errno. */

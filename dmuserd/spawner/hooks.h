@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How tests leave out, break or halt one step of confinement by its name: to see that the gate refuses what
- * comes of it, that a failure carries its step's name, and that a spawner killed there leaves nothing behind.
- * Builds without -Dtest_hooks=true have none of it.
+ * How tests leave out, break or halt one step of confinement by its name: to see that the gate
+ * refuses what comes of it, that a failure carries its step's name, and that a spawner killed there
+ * leaves nothing behind. Builds without -Dtest_hooks=true have none of it.
  *
- * The names are in <run>/test-skip-step, test-fail-step and test-halt-step, read anew for each child. Two
- * steps are the spawner's own, taken at its start, and can only be left out: "io-flusher", "no-new-privs".
+ * The names are in <run>/test-skip-step, test-fail-step and test-halt-step, read anew for each
+ * child. Two steps are the spawner's own, taken at its start, and can only be left out:
+ * "io-flusher", "no-new-privs".
  */
 #pragma once
 
@@ -49,7 +50,10 @@ static inline bool hook_skips(const struct hooks *hooks, const char *step)
 	return strcmp(hooks->skip, step) == 0;
 }
 
-/* Tells on the setup socket that it is there, and goes on when the spawner has died: a child, that is. */
+/*
+ * Tells on the setup socket that it is there, and goes on when the spawner has died: a child, that
+ * is.
+ */
 static inline void hook_halt(enum confine_step step, int setup_fd, int spawner_fd)
 {
 	struct confine_report report = { .step = step, .detail = "halted" };

@@ -2,10 +2,10 @@
 /*
  * What an earlier spawner left behind, at the start of a new one.
  *
- * Workers outlive a spawner on purpose, and their volumes go on; a parser, or a child that was caught halfway
- * through its confinement, must not. Whether one is a worker is asked of the kernel: its cgroup's name, and
- * what /proc says of its uid, capabilities and filters. That is not the gate: the supervisor gets the
- * survivors by LIST, and looks again before it trusts one.
+ * Workers outlive a spawner on purpose, and their volumes go on; a parser, or a child that was
+ * caught halfway through its confinement, must not. Whether one is a worker is asked of the kernel:
+ * its cgroup's name, and what /proc says of its uid, capabilities and filters. That is not the
+ * gate: the supervisor gets the survivors by LIST, and looks again before it trusts one.
  */
 #include "dmuserd/spawner/leftovers.h"
 #include "util/cleanup.h"
@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 
 /* A killed process that waits for a device may take its time. */
-#define KILL_TIMEOUT_MS 10000
+#define KILL_TIMEOUT_MS	     10000
 #define SECCOMP_MODE_FILTERS 2
 
 struct sweep {
@@ -44,11 +44,13 @@ static bool is_confined(pid_t pid, uint32_t *ret_uid)
 	return true;
 }
 
-static bool is_only_one(const struct cgroups *cgroups, const char *group, const char *name, pid_t *ret_pid)
+static bool is_only_one(const struct cgroups *cgroups, const char *group, const char *name,
+			pid_t *ret_pid)
 {
 	size_t n;
 
-	return cgroups_list_pids(cgroups, group, name, ret_pid, 1, &n) == 0 && n == 1 && *ret_pid > 0;
+	return cgroups_list_pids(cgroups, group, name, ret_pid, 1, &n) == 0 && n == 1 &&
+	       *ret_pid > 0;
 }
 
 /* 0: taken over. 1: not a worker. */
@@ -64,7 +66,10 @@ static int adopt(const struct sweep *sweep, const char *group, const char *name)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
 	if (pidfd < 0 || !is_confined(pid, &uid))
 		return 1;
-	/* Still the one in this cgroup, so the pidfd is not that of a later process of the same number. */
+	/*
+	 * Still the one in this cgroup, so the pidfd is not that of a later process of the same
+	 * number.
+	 */
 	if (!is_only_one(sweep->cgroups, group, name, &again) || again != pid)
 		return 1;
 	if (children_add(sweep->children, name, group, SPAWNER_WORKER, uid, pid, pidfd, &entry) < 0)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * dmuser-spawner: starts workers and parsers, confined, on the supervisor's requests, and remembers how
- * they ended.
+ * dmuser-spawner: starts workers and parsers, confined, on the supervisor's requests, and remembers
+ * how they ended.
  *
- * Powers: root, with SETUID, SETGID, SYS_ADMIN, SYS_RESOURCE and KILL; the system calls of spawner.json; one
- * socket, on which it hears root alone. It opens no file that a request names, reads no text that it did
- * not write but the kernel's, and never looks into what it is asked to execute.
+ * Powers: root, with SETUID, SETGID, SYS_ADMIN, SYS_RESOURCE and KILL; the system calls of
+ * spawner.json; one socket, on which it hears root alone. It opens no file that a request names,
+ * reads no text that it did not write but the kernel's, and never looks into what it is asked to
+ * execute.
  *
- * It is a process of its own so that workers have a parent which does not restart with the supervisor, and so
- * that the one who confines is not the one who checks. To be read in this order: main (what happens at
- * the start), powers, server (requests), spawn and child (the steps of confinement), cgroup, leftovers.
+ * It is a process of its own so that workers have a parent which does not restart with the
+ * supervisor, and so that the one who confines is not the one who checks. To be read in this order:
+ * main (what happens at the start), powers, server (requests), spawn and child (the steps of
+ * confinement), cgroup, leftovers.
  */
 #include "config.h"
 #include "dmuserd/spawner/daemon.h"
@@ -101,7 +103,9 @@ static int complain(int error, const char *what)
 	return error;
 }
 
-/* A lock that ends with the process and that no child inherits. Its descriptor stays open for that. */
+/*
+ * A lock that ends with the process and that no child inherits. Its descriptor stays open for that.
+ */
 static int take_lock(struct spawner *s)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -169,7 +173,8 @@ static int start(struct spawner *s, const struct options *o)
 		return complain(r, "cannot take what its children inherit");
 	r = cgroups_new(&s->context.cgroups);
 	if (r < 0)
-		return complain(r, "cannot set up cgroups (cgroup2 with memory and pids is needed)");
+		return complain(r,
+				"cannot set up cgroups (cgroup2 with memory and pids is needed)");
 	r = leftovers_take(s->context.cgroups, &s->children);
 	if (r < 0)
 		return complain(r, "cannot clear away what an earlier spawner left");
@@ -222,8 +227,11 @@ int main(int argc, char **argv)
 {
 	struct spawner s = {
 		.context = { .null_fd = -EBADF, .spawner_fd = -EBADF },
-		.server = { .run_fd = -EBADF, .listen_fd = -EBADF, .signal_fd = -EBADF,
-			    .epoll_fd = -EBADF, .connection = -EBADF },
+		.server = { .run_fd = -EBADF,
+			    .listen_fd = -EBADF,
+			    .signal_fd = -EBADF,
+			    .epoll_fd = -EBADF,
+			    .connection = -EBADF },
 		.lock_fd = -EBADF,
 	};
 	struct options options;
@@ -235,6 +243,9 @@ int main(int argc, char **argv)
 		return r < 0 ? 2 : 0;
 	s.server.context = &s.context;
 	s.server.children = &s.children;
-	/* What is open now is closed by the end of the process; children that have been sealed go on. */
+	/*
+	 * What is open now is closed by the end of the process; children that have been sealed go
+	 * on.
+	 */
 	return run(&s, &options) < 0 ? 1 : 0;
 }

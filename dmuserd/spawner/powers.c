@@ -2,9 +2,9 @@
 /*
  * What the spawner may do.
  *
- * SETUID and SETGID write a child's id maps, SYS_ADMIN makes its namespaces, SYS_RESOURCE raises its limits,
- * KILL ends it. Its own files and cgroups belong to root, as it does. All else goes, from the bounding set
- * too, and its system calls are those of spawner.json.
+ * SETUID and SETGID write a child's id maps, SYS_ADMIN makes its namespaces, SYS_RESOURCE raises
+ * its limits, KILL ends it. Its own files and cgroups belong to root, as it does. All else goes,
+ * from the bounding set too, and its system calls are those of spawner.json.
  */
 #include "dmuserd/spawner/powers.h"
 #include "dmuserd/spawner/filter.h"
@@ -35,8 +35,8 @@ static int raise_descriptor_limit(void)
 }
 
 /*
- * A worker that serves writeback must not, when it allocates memory, wait for writeback. The flag can only
- * be set outside of a user namespace, and every child inherits it.
+ * A worker that serves writeback must not, when it allocates memory, wait for writeback. The flag
+ * can only be set outside of a user namespace, and every child inherits it.
  */
 int powers_take(const struct hooks *hooks)
 {
@@ -55,7 +55,8 @@ int powers_give_up(const struct sock_fprog *own_filter, const struct hooks *hook
 	r = capability_limit(KEPT);
 	if (r < 0)
 		return r;
-	if (!hook_skips(hooks, "no-new-privs") && prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
+	if (!hook_skips(hooks, "no-new-privs") &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0)
 		return -errno;
 	return filter_load(own_filter);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What the spawner may do: what it takes at its start, and what it gives up before it serves.
- */
+/* What the spawner may do: what it takes at its start, and what it gives up before it serves. */
 #pragma once
 
 #include "dmuserd/spawner/hooks.h"

@@ -2,9 +2,10 @@
 /*
  * The spawner's socket, and the loop that serves one supervisor on it.
  *
- * Owns the epoll instance and the connection. Trusts a connected peer to be the supervisor once the kernel
- * says that it is root; checks all its numbers nevertheless. Never waits for a child, and for
- * the supervisor at most SEND_TIMEOUT_S: one that does not read is dropped, and will LIST when it is back.
+ * Owns the epoll instance and the connection. Trusts a connected peer to be the supervisor once the
+ * kernel says that it is root; checks all its numbers nevertheless. Never waits for a child, and
+ * for the supervisor at most SEND_TIMEOUT_S: one that does not read is dropped, and will LIST when
+ * it is back.
  */
 #include "dmuserd/spawner/server.h"
 #include "util/cleanup.h"
@@ -28,7 +29,8 @@ static char tag_listen, tag_connection, tag_signal;
 
 int server_listen(const char *run_dir, int *ret_fd)
 {
-	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_(closep) int fd =
+		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t before;
 	int r;
@@ -59,8 +61,8 @@ static int watch(const struct server *s, int fd, void *tag)
 }
 
 /*
- * Before closing: the supervisor, or a child on its way to exec, may hold the same open file, and what is
- * closed but still open elsewhere goes on being reported.
+ * Before closing: the supervisor, or a child on its way to exec, may hold the same open file, and
+ * what is closed but still open elsewhere goes on being reported.
  */
 static void unwatch(const struct server *s, int fd)
 {
@@ -88,7 +90,9 @@ static int reply(struct server *s, const struct spawner_reply *message, int fd)
 static struct spawner_reply new_reply(enum spawner_event event, uint64_t serial, const char *name)
 {
 	struct spawner_reply message = {
-		.version = SPAWNER_MESSAGE_VERSION, .event = event, .serial = serial,
+		.version = SPAWNER_MESSAGE_VERSION,
+		.event = event,
+		.serial = serial,
 	};
 
 	snprintf(message.name, sizeof(message.name), "%s", name);
@@ -142,8 +146,8 @@ static int take_in(struct server *s, const struct spawner_request *q, pid_t pid,
 	return 0;
 }
 
-static int start_child(struct server *s, const struct spawner_request *q, const int *fds, size_t n_fds,
-		       struct child_entry **ret_child, enum confine_step *ret_step)
+static int start_child(struct server *s, const struct spawner_request *q, const int *fds,
+		       size_t n_fds, struct child_entry **ret_child, enum confine_step *ret_step)
 {
 	pid_t pid;
 	int pidfd;
@@ -241,8 +245,8 @@ static int on_connection(struct server *s)
 	int fds[SPAWNER_FD_RESOURCES + CONFINE_RESOURCES_MAX];
 	struct spawner_request request;
 	size_t n_fds = 0;
-	int r = fd_recv_exact(s->connection, &request, sizeof(request), fds, ARRAY_SIZE(fds), &n_fds,
-			      MSG_DONTWAIT);
+	int r = fd_recv_exact(s->connection, &request, sizeof(request), fds, ARRAY_SIZE(fds),
+			      &n_fds, MSG_DONTWAIT);
 
 	if (r == -EAGAIN)
 		return 0;
@@ -315,7 +319,10 @@ int server_run(struct server *s)
 {
 	for (;;) {
 		struct epoll_event event;
-		/* One at a time, so that none can be about an entry that the one before it has freed. */
+		/*
+		 * One at a time, so that none can be about an entry that the one before it has
+		 * freed.
+		 */
 		int r = epoll_wait(s->epoll_fd, &event, 1, -1);
 
 		if (r < 0 && errno == EINTR)

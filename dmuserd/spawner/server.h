@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The spawner's socket, and the loop that serves one supervisor on it.
- */
+/* The spawner's socket, and the loop that serves one supervisor on it. */
 #pragma once
 
 #include "dmuserd/spawner/children.h"
@@ -10,11 +8,12 @@
 struct server {
 	struct spawn_context *context;
 	struct children *children;
-	int run_fd;     /* the run directory */
+	int run_fd; /* the run directory */
 	int listen_fd;
-	int signal_fd;  /* SIGTERM and SIGINT */
+	int signal_fd; /* SIGTERM and SIGINT */
 	int epoll_fd;
-	int connection; /* to the supervisor; -EBADF: none, and then the listening socket is watched */
+	/* To the supervisor; -EBADF: none, and then the listening socket is watched. */
+	int connection;
 };
 
 /* Binds and listens at <run_dir>/spawner.sock, mode 0600, in the place of an old one. */

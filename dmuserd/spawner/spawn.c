@@ -2,9 +2,10 @@
 /*
  * From a request to a child that has been let go.
  *
- * What can be done to a child only from outside is done here: its cgroup, its birth in namespaces of its own,
- * its id maps, the limit that it could not raise itself. The child waits meanwhile, and if the spawner is
- * killed at any point of this, it ends. Trusts the supervisor's descriptors, checks its numbers and names.
+ * What can be done to a child only from outside is done here: its cgroup, its birth in namespaces
+ * of its own, its id maps, the limit that it could not raise itself. The child waits meanwhile, and
+ * if the spawner is killed at any point of this, it ends. Trusts the supervisor's descriptors,
+ * checks its numbers and names.
  */
 #include "dmuserd/spawner/spawn.h"
 #include "dmuserd/spawner/child.h"
@@ -21,7 +22,8 @@
 
 /* Without these the rest of the steps could not be taken. */
 #define NAMESPACES_NEEDED (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS)
-#define NAMESPACES	  (NAMESPACES_NEEDED | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define NAMESPACES \
+	(NAMESPACES_NEEDED | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* A child under way. */
 struct birth {
@@ -44,7 +46,8 @@ int spawn_check(const struct spawner_request *request, size_t n_fds)
 {
 	if (!name_is_child(request->name))
 		return -EINVAL;
-	if (!memchr(request->group, '\0', sizeof(request->group)) || !name_is_container(request->group))
+	if (!memchr(request->group, '\0', sizeof(request->group)) ||
+	    !name_is_container(request->group))
 		return -EINVAL;
 	if (request->role != SPAWNER_WORKER && request->role != SPAWNER_PARSER)
 		return -EINVAL;
@@ -54,7 +57,8 @@ int spawn_check(const struct spawner_request *request, size_t n_fds)
 	if (request->n_resources > CONFINE_RESOURCES_MAX ||
 	    n_fds != SPAWNER_FD_RESOURCES + request->n_resources)
 		return -EINVAL;
-	if (request->pids_max == 0 || request->nofile_max < CONFINE_FD_RESOURCES + request->n_resources)
+	if (request->pids_max == 0 ||
+	    request->nofile_max < CONFINE_FD_RESOURCES + request->n_resources)
 		return -EINVAL;
 	return 0;
 }
@@ -98,19 +102,21 @@ static int make_cgroup(struct birth *b)
 {
 	const struct spawner_request *q = b->request;
 
-	return cgroups_make(b->context->cgroups, q->group, q->name, q->memory_max_bytes, q->pids_max,
-			    &b->cgroup_fd);
+	return cgroups_make(b->context->cgroups, q->group, q->name, q->memory_max_bytes,
+			    q->pids_max, &b->cgroup_fd);
 }
 
 /*
- * One call, so that the child never exists outside of its namespaces and its cgroup, and its pidfd can never
- * be that of another process. With handlers reset: none of the spawner's may run in the child.
+ * One call, so that the child never exists outside of its namespaces and its cgroup, and its pidfd
+ * can never be that of another process. With handlers reset: none of the spawner's may run in the
+ * child.
  */
 static int clone_child(struct birth *b)
 {
 	bool whole = !hook_skips(&b->context->hooks, confine_step_name(CONFINE_CLONE));
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (whole ? NAMESPACES : NAMESPACES_NEEDED),
+		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+			 (whole ? NAMESPACES : NAMESPACES_NEEDED),
 		.pidfd = (uintptr_t)&b->pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -208,11 +214,14 @@ static void abandon(struct birth *b)
 		cgroups_remove(b->context->cgroups, b->request->group, b->request->name);
 }
 
-int spawn(const struct spawn_context *context, const struct spawner_request *request, const int *fds,
-	  size_t n_fds, pid_t *ret_pid, int *ret_pidfd, enum confine_step *ret_step)
+int spawn(const struct spawn_context *context, const struct spawner_request *request,
+	  const int *fds, size_t n_fds, pid_t *ret_pid, int *ret_pidfd, enum confine_step *ret_step)
 {
-	struct birth b = { .context = context, .request = request, .cgroup_fd = -EBADF,
-			   .go_fds = { -EBADF, -EBADF }, .pidfd = -EBADF };
+	struct birth b = { .context = context,
+			   .request = request,
+			   .cgroup_fd = -EBADF,
+			   .go_fds = { -EBADF, -EBADF },
+			   .pidfd = -EBADF };
 	enum confine_step step = CONFINE_NONE;
 	int r = make_plan(&b, fds, n_fds);
 

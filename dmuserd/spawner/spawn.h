@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The spawner's half of confinement: from a request to a child that has been let go.
- */
+/* The spawner's half of confinement: from a request to a child that has been let go. */
 #pragma once
 
 #include "dmuserd/messages/spawner.h"
@@ -14,7 +12,7 @@
 struct spawn_context {
 	struct cgroups *cgroups;
 	struct sock_fprog outer_filter;
-	int null_fd;    /* /dev/null, read and write */
+	int null_fd;	/* /dev/null, read and write */
 	int spawner_fd; /* pidfd of the spawner itself */
 	struct hooks hooks;
 };
@@ -23,9 +21,10 @@ struct spawn_context {
 int spawn_check(const struct spawner_request *request, size_t n_fds);
 
 /*
- * Starts a child. 0, with *ret_pid and *ret_pidfd, which is the caller's; or a negative errno with the step
- * that failed in *ret_step, and no child. What fails later, the child reports by itself. fds stay the
- * caller's.
+ * Starts a child. 0, with *ret_pid and *ret_pidfd, which is the caller's; or a negative errno with
+ * the step that failed in *ret_step, and no child. What fails later, the child reports by itself.
+ * fds stay the caller's.
  */
-int spawn(const struct spawn_context *context, const struct spawner_request *request, const int *fds,
-	  size_t n_fds, pid_t *ret_pid, int *ret_pidfd, enum confine_step *ret_step);
+int spawn(const struct spawn_context *context, const struct spawner_request *request,
+	  const int *fds, size_t n_fds, pid_t *ret_pid, int *ret_pidfd,
+	  enum confine_step *ret_step);

@@ -2,11 +2,12 @@
 /*
  * The gate: the last thing between a worker and its channel; see gate.h.
  *
- * Owns nothing, changes nothing. Trusts the kernel's account in /proc and the supervisor's own descriptors;
- * never the worker, and never the spawner, whose work this is to check: so it shares no code with it but
- * the reading of /proc. Each thread is looked at by itself, through a directory descriptor of
- * its own, because filters, capabilities, namespaces, root and even descriptors belong to threads. A process
- * that changes while it is looked at is refused: a confined one has no way to.
+ * Owns nothing, changes nothing. Trusts the kernel's account in /proc and the supervisor's own
+ * descriptors; never the worker, and never the spawner, whose work this is to check: so it shares
+ * no code with it but the reading of /proc. Each thread is looked at by itself, through a directory
+ * descriptor of its own, because filters, capabilities, namespaces, root and even descriptors
+ * belong to threads. A process that changes while it is looked at is refused: a confined one has no
+ * way to.
  */
 #include "dmuserd/supervisor/gate.h"
 #include "util/cleanup.h"
@@ -25,9 +26,9 @@
 /* A worker has at most 64 request threads, and its main one. */
 #define THREADS_MAX 128
 /* The kernel's PF_MEMALLOC_NOIO | PF_LOCAL_THROTTLE, which is what PR_SET_IO_FLUSHER sets. */
-#define IO_FLUSHER_FLAGS 0x180000u
+#define IO_FLUSHER_FLAGS     0x180000u
 #define SECCOMP_MODE_FILTERS 2
-#define UMASK 0077
+#define UMASK		     0077
 
 static const char *const namespaces[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup" };
 
@@ -36,7 +37,7 @@ struct gate {
 	struct gate_verdict *verdict;
 	char own_namespaces[ARRAY_SIZE(namespaces)][64];
 	pid_t tid; /* of the thread being looked at */
-	int fd;    /* its directory: /proc/PID/task/TID */
+	int fd;	   /* its directory: /proc/PID/task/TID */
 };
 
 struct threads {
@@ -44,8 +45,8 @@ struct threads {
 	pid_t tids[THREADS_MAX];
 };
 
-__attribute__((format(printf, 3, 4)))
-static int refuse(const struct gate *g, const char *what, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int refuse(const struct gate *g, const char *what,
+							const char *format, ...)
 {
 	va_list args;
 
@@ -57,7 +58,9 @@ static int refuse(const struct gate *g, const char *what, const char *format, ..
 	return 1;
 }
 
-/* "net:[4026531840]": a namespace's type and inode number, which is what tells two of them apart. */
+/*
+ * "net:[4026531840]": a namespace's type and inode number, which is what tells two of them apart.
+ */
 static int read_namespace(int dir_fd, const char *prefix, const char *name, char *link, size_t size)
 {
 	char path[64];
@@ -228,7 +231,8 @@ static int check_cgroup(const struct gate *g)
 }
 
 /* Is descriptor `number` of this thread the file that the supervisor holds as own_fd? */
-static int check_same_file(const struct gate *g, const char *number, const struct stat *found, int own_fd)
+static int check_same_file(const struct gate *g, const char *number, const struct stat *found,
+			   int own_fd)
 {
 	struct stat own;
 
@@ -255,8 +259,9 @@ static int check_fd(const struct gate *g, int dir_fd, const char *number, bool *
 		return -errno;
 	if (fd <= 2) {
 		seen[fd] = true;
-		return S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3) ?
-		       0 : refuse(g, "fd", "%ld is not /dev/null", fd);
+		return S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)
+			       ? 0
+			       : refuse(g, "fd", "%ld is not /dev/null", fd);
 	}
 	for (size_t i = 0; i < e->n_fds; i++) {
 		if (e->fds[i].fd != fd)
@@ -362,8 +367,8 @@ static int check_root(const struct gate *g)
 static int check_thread(const struct gate *g)
 {
 	static int (*const checks[])(const struct gate *g) = {
-		check_status,	check_io_flusher, check_namespaces, check_dumpable,
-		check_cgroup,	check_root,	  check_fds,
+		check_status, check_io_flusher, check_namespaces, check_dumpable,
+		check_cgroup, check_root,	check_fds,
 	};
 	int r = 0;
 
@@ -453,8 +458,9 @@ static int check_pidfd(const struct gate *g)
 int gate_check(const struct gate_expectation *expected, struct gate_verdict *ret_verdict)
 {
 	_cleanup_(closep) int process_fd = -EBADF;
-	struct gate g = { .expected = expected, .verdict = ret_verdict, .tid = expected->pid,
-			  .fd = -EBADF };
+	struct gate g = {
+		.expected = expected, .verdict = ret_verdict, .tid = expected->pid, .fd = -EBADF
+	};
 	char path[32];
 	int r;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs the cases: attack-cases BUILD GROUP [PATTERN]. Prints "ok - …" or "not ok - …" for each, and fails if
- * one did. Owns the processes that the cases run in.
+ * Runs the cases: attack-cases BUILD GROUP [PATTERN]. Prints "ok - …" or "not ok - …" for each, and
+ * fails if one did. Owns the processes that the cases run in.
  */
 #include "tests/attack/case.h"
 

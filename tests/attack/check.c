@@ -9,8 +9,8 @@ void check_gate_expecting(const struct gate_expectation *expected, const char *w
 	int r = gate_check(expected, &verdict);
 
 	if (strcmp(verdict.what, what) != 0)
-		fprintf(stderr, "the gate: %d: %s: %s (thread %d)\n", r, verdict.what, verdict.detail,
-			verdict.tid);
+		fprintf(stderr, "the gate: %d: %s: %s (thread %d)\n", r, verdict.what,
+			verdict.detail, verdict.tid);
 	CHECK_STR(verdict.what, what);
 	CHECK_EQ(r, what[0] == '\0' ? 0 : 1);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Checks that several groups of cases share. Each ends the case if it does not hold.
- */
+/* Checks that several groups of cases share. Each ends the case if it does not hold. */
 #pragma once
 
 #include "tests/attack/rig.h"
 
-/* The gate, asked about a sealed worker, lets it pass (what is "") or refuses it for this reason. */
+/*
+ * The gate, asked about a sealed worker, lets it pass (what is "") or refuses it for this reason.
+ */
 void check_gate(const struct worker *w, const char *what);
 void check_gate_expecting(const struct gate_expectation *expected, const char *what);
 

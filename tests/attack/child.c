@@ -2,8 +2,8 @@
 /*
  * A worker that has been taken over: sealed like any other, then does whatever the test orders.
  *
- * It runs under the memory backend's own profile and keeps to its calls until an order says otherwise, so what
- * is tried is tried from inside a real worker's confinement.
+ * It runs under the memory backend's own profile and keeps to its calls until an order says
+ * otherwise, so what is tried is tried from inside a real worker's confinement.
  */
 #include "api/worker/seal.h"
 #include "tests/attack/order.h"
@@ -32,7 +32,8 @@ static int64_t call(const struct order *o)
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(o->number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+			 : "a"(o->number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8),
+			   "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -61,7 +62,10 @@ static void *second_thread(void *unused)
 	_exit(3);
 }
 
-/* Comes back when the thread is past all that libc does at its start, which the filter would not allow. */
+/*
+ * Comes back when the thread is past all that libc does at its start, which the filter would not
+ * allow.
+ */
 static int start_thread(void *unused)
 {
 	pthread_t thread;
@@ -82,7 +86,9 @@ static void order_thread(const struct order *o)
 	thread_order = *o;
 	thread_has_order = true;
 	pthread_cond_broadcast(&changed);
-	/* Waits for what cannot come: either the thread's end is this one's too, or it ends both. */
+	/*
+	 * Waits for what cannot come: either the thread's end is this one's too, or it ends both.
+	 */
 	for (;;)
 		pthread_cond_wait(&changed, &lock);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The spawner is killed: what may go on goes on, what may not ends, and the next one finds its way. */
+/*
+ * The spawner is killed: what may go on goes on, what may not ends, and the next one finds its way.
+ */
 #include "tests/attack/case.h"
 #include "tests/attack/check.h"
 #include "util/cleanup.h"
@@ -127,7 +129,9 @@ static void kill_spawner_at(enum confine_step step)
 	CHECK_STR(report.detail, "halted");
 	CHECK_STR(confine_step_name(report.step), confine_step_name(step));
 	rig_kill_spawner(&rig);
-	/* The child, if there is one, goes on by itself now; it has to end before it is anything. */
+	/*
+	 * The child, if there is one, goes on by itself now; it has to end before it is anything.
+	 */
 	for (;;) {
 		int r = worker_wait_report(&w, &report);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a worker that has been taken over can try from inside: system calls by every way of making one, other
- * workers, the root.
+ * What a worker that has been taken over can try from inside: system calls by every way of making
+ * one, other workers, the root.
  */
 #include "tests/attack/case.h"
 #include "tests/attack/check.h"
@@ -22,7 +22,7 @@
 
 #define X32_BIT 0x40000000
 /* Beyond the highest number that the kernel knows. */
-#define NUMBERS 512
+#define NUMBERS	 512
 #define HIGH_BIT (UINT64_C(1) << 32)
 
 static struct rig rig;
@@ -31,8 +31,9 @@ static struct rig rig;
 static bool may_be_allowed(long number)
 {
 	static const long numbers[] = {
-		SYS_read, SYS_writev, SYS_futex, SYS_accept4, SYS_recvmsg, SYS_sendmsg, SYS_close,
-		SYS_prctl, SYS_clock_nanosleep, SYS_restart_syscall, SYS_exit_group, SYS_fallocate,
+		SYS_read,	SYS_writev,    SYS_futex, SYS_accept4,	       SYS_recvmsg,
+		SYS_sendmsg,	SYS_close,     SYS_prctl, SYS_clock_nanosleep, SYS_restart_syscall,
+		SYS_exit_group, SYS_fallocate,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
@@ -83,7 +84,8 @@ static void check_killed(const char *build, long number)
 	int status = try_in_fork(build, number);
 
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS) {
-		fprintf(stderr, "call %ld (%#lx): status %#x\n", number, number, (unsigned int)status);
+		fprintf(stderr, "call %ld (%#lx): status %#x\n", number, number,
+			(unsigned int)status);
 		exit(1);
 	}
 }
@@ -118,17 +120,23 @@ static void start(struct worker *w)
 
 static struct order syscall_order(long number, uint64_t first, uint64_t second, uint64_t third)
 {
-	return (struct order){ .kind = ORDER_SYSCALL, .number = number,
+	return (struct order){ .kind = ORDER_SYSCALL,
+			       .number = number,
 			       .arguments = { first, second, third } };
 }
 
 static void a_worker_dies_of_each_call_that_reaches_out(const char *build)
 {
 	static const long numbers[] = {
-		SYS_openat, SYS_openat2, SYS_execveat, SYS_socket, SYS_connect, SYS_kill, SYS_tgkill,
-		SYS_ptrace, SYS_process_vm_writev, SYS_clone, SYS_clone3, SYS_fork, SYS_unshare,
-		SYS_setns, SYS_mount, SYS_chroot, SYS_bpf, SYS_io_uring_setup, SYS_userfaultfd,
-		SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_setresuid, SYS_capset, SYS_seccomp,
+		SYS_openat,	 SYS_openat2,	SYS_execveat,
+		SYS_socket,	 SYS_connect,	SYS_kill,
+		SYS_tgkill,	 SYS_ptrace,	SYS_process_vm_writev,
+		SYS_clone,	 SYS_clone3,	SYS_fork,
+		SYS_unshare,	 SYS_setns,	SYS_mount,
+		SYS_chroot,	 SYS_bpf,	SYS_io_uring_setup,
+		SYS_userfaultfd, SYS_ioctl,	SYS_mmap,
+		SYS_mprotect,	 SYS_setresuid, SYS_capset,
+		SYS_seccomp,
 	};
 
 	CHECK_EQ(rig_start(&rig, build, 0), 0);
@@ -262,7 +270,10 @@ static void nobody_traces_reads_or_signals_another_worker(const char *build)
 	dies_of(&attacker, syscall_order(SYS_kill, (uint64_t)victim.pid, SIGKILL, 0));
 }
 
-/* Even with root's powers over the worker's namespaces there is nothing in its root, and nothing behind it. */
+/*
+ * Even with root's powers over the worker's namespaces there is nothing in its root, and nothing
+ * behind it.
+ */
 _Noreturn static void look_around_in(const struct worker *w)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A spawner to test, and the supervisor's part played towards it. Owns the run directory and all processes
- * that come of it, until the process that started it exits.
+ * A spawner to test, and the supervisor's part played towards it. Owns the run directory and all
+ * processes that come of it, until the process that started it exits.
  */
 #include "tests/attack/rig.h"
 #include "util/cleanup.h"
@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define CGROUP "/sys/fs/cgroup/dmuser"
+#define CGROUP	  "/sys/fs/cgroup/dmuser"
 #define FIRST_UID 200000
 
 static int wait_readable(int fd, int timeout_ms)
@@ -63,12 +63,14 @@ int rig_connect(struct rig *rig)
 }
 
 /*
- * What the steps have to undo must be there to be undone: groups, a umask, an ignored signal, limits, and
- * descriptors that nobody meant to give, left open the way a careless caller leaves them.
+ * What the steps have to undo must be there to be undone: groups, a umask, an ignored signal,
+ * limits, and descriptors that nobody meant to give, left open the way a careless caller leaves
+ * them.
  */
 _Noreturn static void become_spawner(const struct rig *rig, unsigned int n_leaked)
 {
 	static const gid_t groups[] = { 4, 24, 27 };
+	static const unsigned long ignore[4] = { (unsigned long)SIG_IGN };
 	struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY }, memlock = { 0, 0 };
 	char program[512];
 
@@ -77,6 +79,10 @@ _Noreturn static void become_spawner(const struct rig *rig, unsigned int n_leake
 			_exit(5);
 	umask(0022);
 	signal(SIGPIPE, SIG_IGN);
+	/* As libc's posix_spawn() leaves its own two signals in whom it starts. */
+	for (int number = 32; number <= 33; number++)
+		if (syscall(SYS_rt_sigaction, number, ignore, NULL, sizeof(ignore[3])) < 0)
+			_exit(8);
 	if (setgroups(ARRAY_SIZE(groups), groups) < 0 || setrlimit(RLIMIT_CORE, &core) < 0 ||
 	    setrlimit(RLIMIT_MEMLOCK, &memlock) < 0)
 		_exit(6);
@@ -144,7 +150,9 @@ static void stop_at_exit(void)
 
 int rig_prepare(struct rig *rig, const char *build)
 {
-	*rig = (struct rig){ .build = build, .link = -EBADF, .spawner_fd = -EBADF,
+	*rig = (struct rig){ .build = build,
+			     .link = -EBADF,
+			     .spawner_fd = -EBADF,
 			     .run_dir = "/tmp/dmuser-attack-XXXXXX" };
 	if (!mkdtemp(rig->run_dir))
 		return -errno;
@@ -195,8 +203,13 @@ int worker_init(struct rig *rig, struct worker *w)
 	static unsigned int count;
 	int pair[2];
 
-	*w = (struct worker){ .uid = FIRST_UID + count, .pidfd = -EBADF, .setup = -EBADF,
-			      .setup_child = -EBADF, .listener = -EBADF, .memfd = -EBADF, .control = -EBADF };
+	*w = (struct worker){ .uid = FIRST_UID + count,
+			      .pidfd = -EBADF,
+			      .setup = -EBADF,
+			      .setup_child = -EBADF,
+			      .listener = -EBADF,
+			      .memfd = -EBADF,
+			      .control = -EBADF };
 	snprintf(w->name, sizeof(w->name), "00000000-0000-4000-8000-%012x", count++);
 	snprintf(w->socket_path, sizeof(w->socket_path), "%s/%s", rig->run_dir, w->name + 24);
 	snprintf(w->cgroup, sizeof(w->cgroup), RIG_GROUP "/%s", w->name);
@@ -210,7 +223,8 @@ int worker_init(struct rig *rig, struct worker *w)
 	return bind_listener(w->socket_path, &w->listener);
 }
 
-void worker_fill_request(struct rig *rig, const struct worker *w, struct spawner_request *ret_request)
+void worker_fill_request(struct rig *rig, const struct worker *w,
+			 struct spawner_request *ret_request)
 {
 	*ret_request = (struct spawner_request){
 		.version = SPAWNER_MESSAGE_VERSION,
@@ -269,7 +283,8 @@ int rig_wait_for(struct rig *rig, enum spawner_event event, const char *name,
 
 int rig_ask(struct rig *rig, enum spawner_op op, const char *name, struct spawner_reply *ret_reply)
 {
-	struct spawner_request request = { .version = SPAWNER_MESSAGE_VERSION, .op = op,
+	struct spawner_request request = { .version = SPAWNER_MESSAGE_VERSION,
+					   .op = op,
 					   .serial = ++rig->serial };
 	int r;
 
@@ -322,8 +337,8 @@ int worker_wait_report(struct worker *w, struct confine_report *ret_report)
 {
 	int r = wait_readable(w->setup, RIG_TIMEOUT_MS);
 
-	return r < 0 ? r :
-		       fd_recv_exact(w->setup, ret_report, sizeof(*ret_report), NULL, 0, NULL, 0);
+	return r < 0 ? r
+		     : fd_recv_exact(w->setup, ret_report, sizeof(*ret_report), NULL, 0, NULL, 0);
 }
 
 int worker_wait_end(struct worker *w)
@@ -368,7 +383,8 @@ int worker_order(struct worker *w, const struct order *order, struct answer *ret
 
 	if (r == 0)
 		r = wait_readable(w->control, RIG_TIMEOUT_MS);
-	return r < 0 ? r : fd_recv_exact(w->control, ret_answer, sizeof(*ret_answer), NULL, 0, NULL, 0);
+	return r < 0 ? r
+		     : fd_recv_exact(w->control, ret_answer, sizeof(*ret_answer), NULL, 0, NULL, 0);
 }
 
 int worker_start(struct rig *rig, struct worker *w)
@@ -416,6 +432,6 @@ void worker_expect(const struct worker *w, struct gate_expectation *ret_expected
 		.fds = { { CONFINE_FD_LINK, w->listener }, { CONFINE_FD_RESOURCES, w->memfd } },
 	};
 	if (w->control >= 0)
-		ret_expected->fds[ret_expected->n_fds++] = (__typeof__(ret_expected->fds[0])){
-			CONFINE_FD_SETUP, -1 };
+		ret_expected->fds[ret_expected->n_fds++] =
+			(__typeof__(ret_expected->fds[0])){ CONFINE_FD_SETUP, -1 };
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A spawner to test, and the supervisor's part played towards it. Every wait has a deadline.
- */
+/* A spawner to test, and the supervisor's part played towards it. Every wait has a deadline. */
 #pragma once
 
 #include "dmuserd/messages/spawner.h"
@@ -11,15 +9,15 @@
 #include <stdbool.h>
 
 #define RIG_TIMEOUT_MS 20000
-#define RIG_FILTERS 3 /* the spawner's, the outer and the inner one */
-#define RIG_GROUP "container-1"
+#define RIG_FILTERS    3 /* the spawner's, the outer and the inner one */
+#define RIG_GROUP      "container-1"
 
 struct rig {
 	const char *build; /* where the programs and profiles are */
 	char run_dir[64];
 	pid_t spawner;
 	int spawner_fd; /* its pidfd */
-	int link; /* to the spawner; -EBADF: none */
+	int link;	/* to the spawner; -EBADF: none */
 	uint64_t serial;
 };
 
@@ -34,8 +32,8 @@ struct worker {
 };
 
 /*
- * New run directory; starts a spawner with n_leaked descriptors more than it should have, and connects. All
- * that comes of it ends when this process exits, and the directory is removed.
+ * New run directory; starts a spawner with n_leaked descriptors more than it should have, and
+ * connects. All that comes of it ends when this process exits, and the directory is removed.
  */
 int rig_start(struct rig *rig, const char *build, unsigned int n_leaked);
 /* The same without the spawner. */
@@ -50,7 +48,8 @@ int rig_hook(struct rig *rig, const char *file, const char *step);
 
 /* A new name and uid each; descriptors are made. */
 int worker_init(struct rig *rig, struct worker *w);
-void worker_fill_request(struct rig *rig, const struct worker *w, struct spawner_request *ret_request);
+void worker_fill_request(struct rig *rig, const struct worker *w,
+			 struct spawner_request *ret_request);
 /* Sends SPAWN with the worker's own descriptors; it is answered later. */
 int worker_request(struct rig *rig, struct worker *w, const char *program, const char *profile);
 /* Sends SPAWN of a program of the build; *ret_reply is SPAWNED, and w->pid and pidfd are set. */

@@ -51,8 +51,12 @@ static void a_worker_has_exactly_its_descriptors_when_200_are_leaked(const char 
 static void the_memory_backend_seals_and_passes_the_gate(const char *build)
 {
 	static struct worker_setup setup = {
-		.version = WORKER_MESSAGE_VERSION, .block_size = 512, .size_bytes = 1 << 20,
-		.generation = 1, .volume = "v", .n_resources = 1,
+		.version = WORKER_MESSAGE_VERSION,
+		.block_size = 512,
+		.size_bytes = 1 << 20,
+		.generation = 1,
+		.volume = "v",
+		.n_resources = 1,
 	};
 	struct gate_expectation expected;
 	struct confine_report report;
@@ -64,7 +68,8 @@ static void the_memory_backend_seals_and_passes_the_gate(const char *build)
 	memcpy(setup.uuid, w.name, NAME_UUID_LEN);
 	CHECK_EQ(fd_send(w.setup, &setup, sizeof(setup), NULL, 0, 0), 0);
 	CHECK_EQ(worker_spawn(&rig, &w, "backends/memory/dmuser-backend-memory",
-			      "seccomp/memory.bpf", &reply), 0);
+			      "seccomp/memory.bpf", &reply),
+		 0);
 	CHECK_EQ(reply.error, 0);
 	CHECK_EQ(worker_wait_report(&w, &report), 0);
 	CHECK_STR(confine_step_name(report.step), "sealed");
@@ -88,7 +93,8 @@ static void the_parser_seals_and_passes_the_gate(const char *build)
 	closep(&w.listener);
 	w.listener = pair[1];
 	CHECK_EQ(fstat(pair[1], &link), 0);
-	CHECK_EQ(worker_spawn(&rig, &w, "dmuserd/parser/dmuser-parser", "seccomp/parser.bpf", &reply),
+	CHECK_EQ(worker_spawn(&rig, &w, "dmuserd/parser/dmuser-parser", "seccomp/parser.bpf",
+			      &reply),
 		 0);
 	CHECK_EQ(reply.error, 0);
 	CHECK_EQ(worker_wait_report(&w, &report), 0);
@@ -114,9 +120,12 @@ static void the_end_of_a_child_is_remembered_until_it_is_forgotten(const char *b
 	check_ends(&rig, &w, 7 << 8);
 	CHECK(!worker_has_cgroup(&w));
 	CHECK_EQ(rig_connect(&rig), 0);
-	CHECK_EQ(fd_send(rig.link, &(struct spawner_request){ .version = SPAWNER_MESSAGE_VERSION,
-							      .op = SPAWNER_LIST, .serial = 9 },
-			 sizeof(struct spawner_request), NULL, 0, 0), 0);
+	CHECK_EQ(fd_send(rig.link,
+			 &(struct spawner_request){ .version = SPAWNER_MESSAGE_VERSION,
+						    .op = SPAWNER_LIST,
+						    .serial = 9 },
+			 sizeof(struct spawner_request), NULL, 0, 0),
+		 0);
 	CHECK_EQ(rig_wait_for(&rig, SPAWNER_CHILD, w.name, &reply, NULL), 0);
 	CHECK_EQ(reply.serial, 9);
 	CHECK_EQ(reply.alive, 0);

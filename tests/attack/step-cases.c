@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The steps of confinement, one by one (builds with test hooks): left out, and the gate refuses what comes of
- * it; made to fail, and the failure carries its name and leaves nothing.
+ * The steps of confinement, one by one (builds with test hooks): left out, and the gate refuses
+ * what comes of it; made to fail, and the failure carries its name and leaves nothing.
  */
 #include "tests/attack/case.h"
 #include "tests/attack/check.h"
@@ -31,7 +31,10 @@ static void gate_refuses_without(const char *build, const char *step, const char
 	check_gate(&w, what);
 }
 
-/* A later step cannot be taken without this one, so the child ends before there is anything to ask the gate. */
+/*
+ * A later step cannot be taken without this one, so the child ends before there is anything to ask
+ * the gate.
+ */
 static void child_fails_without(const char *build, const char *step, const char *failing)
 {
 	struct confine_report report;
@@ -48,16 +51,16 @@ static void child_fails_without(const char *build, const char *step, const char 
 	check_ends(&rig, &w, 1 << 8);
 }
 
-#define GATE_REFUSES(name, step, what)                                                             \
-	static void the_gate_refuses_a_child_without_##name(const char *build)                     \
-	{                                                                                          \
-		gate_refuses_without(build, step, what);                                           \
+#define GATE_REFUSES(name, step, what)                                         \
+	static void the_gate_refuses_a_child_without_##name(const char *build) \
+	{                                                                      \
+		gate_refuses_without(build, step, what);                       \
 	}
 
-#define CHILD_FAILS(name, step, failing)                                                           \
-	static void a_child_without_##name##_cannot_be_sealed(const char *build)                   \
-	{                                                                                          \
-		child_fails_without(build, step, failing);                                         \
+#define CHILD_FAILS(name, step, failing)                                         \
+	static void a_child_without_##name##_cannot_be_sealed(const char *build) \
+	{                                                                        \
+		child_fails_without(build, step, failing);                       \
 	}
 
 GATE_REFUSES(io_flusher, "io-flusher", "io-flusher")
@@ -88,7 +91,10 @@ static void a_child_without_parent_death_outlives_its_spawner(const char *build)
 	CHECK(worker_has_process(&w));
 }
 
-/* exec has left it none: this step is the second lock, and its absence alone changes nothing to be seen. */
+/*
+ * exec has left it none: this step is the second lock, and its absence alone changes nothing to be
+ * seen.
+ */
 static void capabilities_are_gone_before_the_child_drops_them(const char *build)
 {
 	struct worker w;

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the gate reads of /proc: texts as kernels write them, and texts that must not pass for
+ * those.
+ */
+#include "util/cleanup.h"
+#include "util/proc.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char sealed[] = "Name:\tdmuser-backend\n"
+			     "Umask:\t0077\n"
+			     "State:\tS (sleeping)\n"
+			     "Tgid:\t187\n"
+			     "Ngid:\t0\n"
+			     "Pid:\t187\n"
+			     "PPid:\t180\n"
+			     "TracerPid:\t0\n"
+			     "Uid:\t200000\t200000\t200000\t200000\n"
+			     "Gid:\t200001\t200001\t200001\t200001\n"
+			     "FDSize:\t128\n"
+			     "Groups:\t \n"
+			     "NStgid:\t187\t1\n"
+			     "VmPeak:\t    4096 kB\n"
+			     "VmLck:\t    2312 kB\n"
+			     "Threads:\t2\n"
+			     "SigBlk:\t0000000000000001\n"
+			     "SigIgn:\t0000000000001000\n"
+			     "SigCgt:\t0000000100000000\n"
+			     "CapInh:\t0000000000000000\n"
+			     "CapPrm:\t0000000000000002\n"
+			     "CapEff:\t0000000000000004\n"
+			     "CapBnd:\t000001ffffffffff\n"
+			     "CapAmb:\t0000000000000008\n"
+			     "NoNewPrivs:\t1\n"
+			     "Seccomp:\t2\n"
+			     "Seccomp_filters:\t3\n"
+			     "Speculation_Store_Bypass:\tvulnerable\n";
+
+/* The text above with the first `from` made `to`. */
+static char *changed(const char *from, const char *to)
+{
+	const char *at = strstr(sealed, from);
+	char *text = malloc(sizeof(sealed) + strlen(to));
+
+	assert_non_null(at);
+	assert_non_null(text);
+	sprintf(text, "%.*s%s%s", (int)(at - sealed), sealed, to, at + strlen(from));
+	return text;
+}
+
+static void refuses_status(const char *from, const char *to)
+{
+	_cleanup_(freep) char *text = changed(from, to);
+	struct proc_status s = { .tgid = 42 };
+
+	if (proc_parse_status(text, &s) != -EBADMSG)
+		fail_msg("\"%s\" in the place of \"%s\" was taken", to, from);
+	/* Written only on success. */
+	assert_int_equal(s.tgid, 42);
+}
+
+static void status_is_read_field_by_field(void **state)
+{
+	struct proc_status s;
+
+	assert_int_equal(proc_parse_status(sealed, &s), 0);
+	assert_int_equal(s.tgid, 187);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(s.uid[i], 200000);
+		assert_int_equal(s.gid[i], 200001);
+	}
+	assert_int_equal(s.n_groups, 0);
+	assert_int_equal(s.umask, 077);
+	assert_int_equal(s.locked_kb, 2312);
+	assert_int_equal(s.signals_blocked, 1);
+	assert_int_equal(s.signals_ignored, 0x1000);
+	assert_int_equal(s.inheritable, 0);
+	assert_int_equal(s.permitted, 2);
+	assert_int_equal(s.effective, 4);
+	assert_int_equal(s.bounding, 0x1ffffffffff);
+	assert_int_equal(s.ambient, 8);
+	assert_int_equal(s.no_new_privs, 1);
+	assert_int_equal(s.seccomp_mode, 2);
+	assert_int_equal(s.seccomp_filters, 3);
+}
+
+static void status_counts_groups(void **state)
+{
+	_cleanup_(freep) char *text = changed("Groups:\t ", "Groups:\t4 24 27 ");
+	struct proc_status s;
+
+	assert_int_equal(proc_parse_status(text, &s), 0);
+	assert_int_equal(s.n_groups, 3);
+}
+
+static void status_refuses_a_missing_field(void **state)
+{
+	static const char *const fields[] = {
+		"Tgid:",   "Uid:",	  "Gid:",     "Groups:",	  "Umask:",  "VmLck:",
+		"SigBlk:", "SigIgn:",	  "CapInh:",  "CapPrm:",	  "CapEff:", "CapBnd:",
+		"CapAmb:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		refuses_status(fields[i], "Other:");
+}
+
+static void status_refuses_a_field_that_is_given_twice(void **state)
+{
+	refuses_status("Ngid:\t0\n", "Seccomp_filters:\t3\n");
+	refuses_status("Ngid:\t0\n", "CapBnd:\t0000000000000000\n");
+	refuses_status("Ngid:\t0\n", "Groups:\t\n");
+}
+
+static void status_refuses_a_misshapen_field(void **state)
+{
+	refuses_status("Uid:\t200000\t200000\t200000\t200000", "Uid:\t200000\t200000\t200000");
+	refuses_status("Uid:\t200000\t200000\t200000\t200000",
+		       "Uid:\t200000\t200000\t200000\t200000\t0");
+	refuses_status("NoNewPrivs:\t1", "NoNewPrivs:\t");
+	refuses_status("NoNewPrivs:\t1", "NoNewPrivs:\t1x");
+	refuses_status("NoNewPrivs:\t1", "NoNewPrivs:\t-1");
+	refuses_status("Umask:\t0077", "Umask:\t0088");
+	refuses_status("CapEff:\t0000000000000004", "CapEff:\tfffffffffffffffff");
+	refuses_status("2312 kB", "2312 MB");
+	refuses_status("Groups:\t ", "Groups:\tnone");
+}
+
+static void a_field_is_found_only_where_a_line_begins(void **state)
+{
+	refuses_status("Seccomp:\t2\n", "xSeccomp:\t2\n");
+	/* The kernel escapes newlines in a name, so this is one line. */
+	_cleanup_(freep) char *text = changed("dmuser-backend", "x\\nSeccomp_filters:\t9");
+	struct proc_status s;
+
+	assert_int_equal(proc_parse_status(text, &s), 0);
+	assert_int_equal(s.seccomp_filters, 3);
+}
+
+static void stat_flags_are_field_nine_whatever_the_name_is(void **state)
+{
+	uint64_t flags = 0;
+
+	assert_int_equal(proc_parse_stat_flags("187 (cat) S 180 187 187 0 -1 1572864 9 0", &flags),
+			 0);
+	assert_int_equal(flags, 0x180000);
+	assert_int_equal(proc_parse_stat_flags("1 (a) R 0 0 0 0 0 7) S 2 3 4 0 -1 64 1", &flags),
+			 0);
+	assert_int_equal(flags, 64);
+	assert_int_equal(proc_parse_stat_flags("187 (cat) S 180 187", &flags), -EBADMSG);
+	assert_int_equal(proc_parse_stat_flags("", &flags), -EBADMSG);
+	assert_int_equal(flags, 64);
+}
+
+static void the_cgroup2_path_is_the_line_of_hierarchy_zero(void **state)
+{
+	char path[32] = "";
+
+	assert_int_equal(proc_parse_cgroup("12:pids:/a\n0::/dmuser/c/n\n", path, sizeof(path)), 0);
+	assert_string_equal(path, "/dmuser/c/n");
+	assert_int_equal(proc_parse_cgroup("10::/a\n1:name=0::/:/b\n", path, sizeof(path)),
+			 -ENODATA);
+	assert_int_equal(
+		proc_parse_cgroup("0::/a-path-that-is-longer-than-the-room", path, sizeof(path)),
+		-ENAMETOOLONG);
+}
+
+static void a_pidfd_names_its_process(void **state)
+{
+	int64_t pid = 0;
+
+	assert_int_equal(proc_parse_pidfd("pos:\t0\nflags:\t02\nPid:\t187\nNSpid:\t187\n", &pid),
+			 0);
+	assert_int_equal(pid, 187);
+	assert_int_equal(proc_parse_pidfd("pos:\t0\nPid:\t-1\nNSpid:\t-1\n", &pid), 0);
+	assert_int_equal(pid, -1);
+	assert_int_equal(proc_parse_pidfd("pos:\t0\nflags:\t02\n", &pid), -EBADMSG);
+	assert_int_equal(proc_parse_pidfd("Pid:\t-2\n", &pid), -EBADMSG);
+}
+
+static void core_limits_are_numbers_or_unlimited(void **state)
+{
+	static const char head[] = "Limit                     Soft Limit           Hard Limit\n";
+	uint64_t soft = 1, hard = 1;
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "%sMax core file size        0                    0     bytes\n", head);
+	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), 0);
+	assert_int_equal(soft, 0);
+	assert_int_equal(hard, 0);
+	snprintf(text, sizeof(text), "%sMax core file size        0            unlimited   bytes\n",
+		 head);
+	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), 0);
+	assert_int_equal(hard, UINT64_MAX);
+	assert_int_equal(proc_parse_core_limit(head, &soft, &hard), -EBADMSG);
+	snprintf(text, sizeof(text), "%sMax core file size        none         0   bytes\n", head);
+	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), -EBADMSG);
+}
+
+static void mounts_are_read_line_by_line(void **state)
+{
+	const char *cursor =
+		"39 31 0:36 / /sys/fs/cgroup rw,relatime shared:9 master:1 - cgroup2 c rw\n"
+		"520 519 0:55 / / ro,nosuid,nodev,noexec - tmpfs dmuser ro,size=4k\n";
+	struct proc_mount m;
+
+	assert_int_equal(proc_next_mount(&cursor, &m), 1);
+	assert_string_equal(m.point, "/sys/fs/cgroup");
+	assert_string_equal(m.type, "cgroup2");
+	assert_int_equal(proc_next_mount(&cursor, &m), 1);
+	assert_string_equal(m.root, "/");
+	assert_string_equal(m.point, "/");
+	assert_string_equal(m.options, "ro,nosuid,nodev,noexec");
+	assert_string_equal(m.type, "tmpfs");
+	assert_int_equal(proc_next_mount(&cursor, &m), 0);
+}
+
+static void a_torn_line_of_mounts_is_refused(void **state)
+{
+	static const char *const lines[] = { "\n", "1 2 0:3 / /", "1 2 0:3 / / rw tmpfs x rw",
+					     "1 2 0:3 / / rw - ", "1 2 0:3  / rw - tmpfs x rw" };
+	struct proc_mount m;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		const char *cursor = lines[i];
+
+		assert_int_equal(proc_next_mount(&cursor, &m), -EBADMSG);
+	}
+}
+
+static void an_option_is_a_whole_word(void **state)
+{
+	assert_true(proc_has_option("ro,nosuid", "ro"));
+	assert_true(proc_has_option("nosuid,ro", "ro"));
+	assert_false(proc_has_option("rw,errors=remount-ro", "ro"));
+	assert_false(proc_has_option("rom", "ro"));
+	assert_false(proc_has_option("", "ro"));
+}
+
+static void a_file_that_does_not_fit_is_refused(void **state)
+{
+	char small[8], large[8192];
+
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/status", large, sizeof(large)), 0);
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/status", small, sizeof(small)), -EFBIG);
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/none", small, sizeof(small)), -ENOENT);
+}
+
+static void this_kernels_own_status_is_understood(void **state)
+{
+	char text[8192];
+	struct proc_status s;
+
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/status", text, sizeof(text)), 0);
+	assert_int_equal(proc_parse_status(text, &s), 0);
+	assert_int_equal(s.tgid, getpid());
+	assert_int_equal(s.uid[1], geteuid());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_is_read_field_by_field),
+		cmocka_unit_test(status_counts_groups),
+		cmocka_unit_test(status_refuses_a_missing_field),
+		cmocka_unit_test(status_refuses_a_field_that_is_given_twice),
+		cmocka_unit_test(status_refuses_a_misshapen_field),
+		cmocka_unit_test(a_field_is_found_only_where_a_line_begins),
+		cmocka_unit_test(stat_flags_are_field_nine_whatever_the_name_is),
+		cmocka_unit_test(the_cgroup2_path_is_the_line_of_hierarchy_zero),
+		cmocka_unit_test(a_pidfd_names_its_process),
+		cmocka_unit_test(core_limits_are_numbers_or_unlimited),
+		cmocka_unit_test(mounts_are_read_line_by_line),
+		cmocka_unit_test(a_torn_line_of_mounts_is_refused),
+		cmocka_unit_test(an_option_is_a_whole_word),
+		cmocka_unit_test(a_file_that_does_not_fit_is_refused),
+		cmocka_unit_test(this_kernels_own_status_is_understood),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
