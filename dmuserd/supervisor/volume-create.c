@@ -22,7 +22,9 @@ static int start_adoption(struct volume *v)
 
 void volume_adoption_known(struct volume *v)
 {
-	if (v->operation == OPERATION_CREATE && v->steps[v->step].start == start_adoption)
+	/* One that has not begun will not have to wait. */
+	if (v->operation == OPERATION_CREATE && v->steps &&
+	    v->steps[v->step].start == start_adoption)
 		volume_step_done(v, 0);
 }
 

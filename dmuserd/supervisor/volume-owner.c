@@ -42,7 +42,6 @@ static int watch(struct volume *v, const char *id, int pidfd, struct failure *fa
 	if (r < 0)
 		return failure_set(failure, FAILURE_INVALID_PARAMETER, "container",
 				   "cannot watch container %s by its pidfd: %s", id, strerror(-r));
-	snprintf(v->container, sizeof(v->container), "%s", id);
 	return 0;
 }
 
@@ -51,7 +50,7 @@ int volume_start_container(struct volume *v)
 	int r;
 
 	/* Not asked for, or bound while the creation waited. */
-	if (v->container_pidfd < 0 || v->owner)
+	if (!v->container[0] || v->owner)
 		return STEP_DONE;
 	r = watch(v, v->container, take_fd(&v->container_pidfd), &v->failure);
 	return r < 0 ? r : STEP_DONE;
@@ -81,6 +80,7 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 	r = watch(v, id, take_fd(&consumed), failure);
 	if (r < 0)
 		return r;
+	snprintf(v->container, sizeof(v->container), "%s", id);
 	r = v->operation == OPERATION_NONE ? volume_journal(v, JOURNAL_COMPLETE) : 0;
 	if (r < 0)
 		volume_set_error(v, "its binding to %s is not in the journal: %s", id, strerror(-r));

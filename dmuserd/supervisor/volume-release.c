@@ -103,7 +103,7 @@ int volume_release(struct volume *v, uint64_t timeout_ms, volume_released_fn don
 
 	if (timeout_ms == PARSER_UNSET)
 		timeout_ms = volume_settings(v)->release_timeout_ms;
-	if (v->left)
+	if (v->operation == OPERATION_ADOPT && !v->set->adopted)
 		return failure_set(failure, FAILURE_OPERATION_PENDING, "adopt",
 				   "volume %s is being taken over; try again", v->spec.name);
 	r = volume_add_waiter(v, NULL, done, false, userdata);
