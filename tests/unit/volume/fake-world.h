@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A world for volumes to live in: a device-mapper and a spawner that are played by the test program, and
+ * workers that are real processes which do as they are told.
+ *
+ * Played at link time: dm_start() and dm_cancel(), spawner_*(), gate_check(), channel_*() and backend_find().
+ * Everything else is the supervisor's own. The world survives a supervisor: world_restart() ends one
+ * and starts the next one on what is there.
+ */
+#pragma once
+
+#include "dmuserd/supervisor/manager.h"
+#include "dmuserd/supervisor/volume-internal.h"
+#include "tests/unit/volume/test.h"
+
+#include <sys/types.h>
+
+/* What a worker does that is not what it should. */
+enum worker_manner {
+	WORKER_GOOD,
+	WORKER_DIES_UNSEALED,
+	WORKER_IS_NEVER_SEALED,
+	WORKER_FAILS_TO_SEAL,       /* at mlock, with ENOMEM, "too little" */
+	WORKER_REPORTS_NONSENSE,    /* of the wrong size */
+	WORKER_DOES_NOT_LISTEN,
+	WORKER_DOES_NOT_SAY_HELLO,
+	WORKER_IS_ANOTHER,          /* HELLO with another uuid */
+	WORKER_IS_OF_ANOTHER_GENERATION,
+	WORKER_SAYS_IT_IS_ATTACHED,
+	WORKER_DIES_AT_HELLO,
+	WORKER_ANSWERS_TWICE,       /* HELLO */
+	WORKER_SENDS_DESCRIPTORS,   /* with HELLO */
+	WORKER_DOES_NOT_TAKE_CHANNEL,
+	WORKER_REFUSES_CHANNEL,     /* with EBUSY */
+	WORKER_DIES_AT_CHANNEL,
+	WORKER_IGNORES_ITS_TARGETS_END,
+	WORKER_IGNORES_STOP,        /* and its target's end */
+	WORKER_GIVES_WRONG_RESOURCES,
+};
+
+struct world_device {
+	char name[128], uuid[128], node[128];
+	dev_t devno;
+	bool live, failed, deferred, read_only;
+	uint64_t size_sectors;
+	int open_count;
+	int channel_write; /* its end tells the worker that the target is gone */
+	struct world_device *next;
+};
+
+struct world_child {
+	char name[64], group[140];
+	pid_t pid;
+	int pidfd;
+	uid_t uid;
+	bool alive, forgotten;
+	int status;
+	uint64_t memory_max, memlock_max;
+	struct world_child *next;
+};
+
+/* Called when an operation is about to be done; may change the world. */
+typedef void (*world_hook_fn)(void *userdata, enum dm_operation operation);
+
+struct world {
+	struct manager m;
+	char *directory;
+	size_t fds; /* open while nothing exists */
+
+	/* What is to go wrong. */
+	enum worker_manner manner;
+	int dm_error[DM_OP_LIST + 1];    /* by operation: the negative errno that comes of it */
+	bool dm_silent[DM_OP_LIST + 1];  /* nothing comes before the deadline */
+	int spawn_error;                 /* SPAWNED says so */
+	int spawn_refused;               /* spawner_spawn() itself says so */
+	bool spawn_silent;
+	int channel_error;
+	bool gate_closed;
+	int list_error;
+
+	/* What was seen. */
+	char operations[2048]; /* " version create resume…" */
+	size_t gate_calls, gate_fds;
+	char gate_cgroup[256];
+	struct world_device *devices;
+	struct world_child *children;
+	world_hook_fn hook;
+	void *hook_userdata;
+
+	/* What the observer was told: " data:created data:attached…" */
+	char events[4096];
+};
+
+/* The one that the fakes act in. */
+extern struct world *world;
+
+int world_setup(void **state);
+/* Fails the test if anything is left. */
+int world_teardown(void **state);
+/* The supervisor ends, and the next one begins. */
+void world_restart(void);
+void world_stop(void);
+void world_start(void);
+
+struct world_device *world_device(const char *uuid_without_prefix);
+struct world_child *world_child(const char *name);
+size_t world_n_children_alive(void);
+void world_kill(struct world_child *child, int signal);
+void world_close_device(struct world_device *d);
+
+/* Nothing is left of anything: devices, processes, journal, sockets, uids, descriptors. */
+void assert_nothing_is_left(void);
+/* Runs the loop until the spawner was told of the worker's end and all is quiet. */
+void run_until_no_volume(void);
+void run_until_state(struct volume *v, enum volume_state state);
+/* Until the volume waits in that step. */
+void run_until_step(struct volume *v, const char *step);
+
+/* Callers. */
+struct caller {
+	unsigned int calls;
+	bool done;
+	bool created;
+	struct volume *volume;
+	struct failure failure;
+	bool failed;
+	struct release_result result;
+	char name[80];
+};
+
+struct volume_spec spec_of(const char *name, const char *backend, uint64_t size);
+/* The container may be NULL; pid: of its init, 0: no pidfd is given. */
+int create(struct caller *c, const struct volume_spec *spec, const char *container, pid_t pid);
+struct volume *create_and_wait(struct caller *c, const struct volume_spec *spec);
+int release(struct caller *c, struct volume *v, uint64_t timeout_ms);
+void release_and_wait(struct caller *c, struct volume *v);
+
+/* A process that stands for a container's init. */
+pid_t start_container(void);
+void end_container(pid_t pid);
+int pidfd_of(pid_t pid);

@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The end of a volume, in whatever order things end: bounded, joinable, and complete. */
+#include "tests/unit/volume/fake-world.h"
+#include "util/cleanup.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static struct volume *new_volume(struct caller *c)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct volume *v = create_and_wait(c, &spec);
+
+	world->operations[0] = '\0';
+	return v;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void an_idle_volume_is_removed_at_once(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	release_and_wait(&c, v);
+	assert_string_equal(c.name, "data");
+	assert_string_equal(world->operations, " remove");
+}
+
+static void a_release_waits_for_the_last_close(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 60000), 0);
+	for (int i = 0; i < 20; i++)
+		assert_return_code(sd_event_run(world->m.event, 20000), 0);
+	assert_false(c.done);
+	assert_false(d->failed);
+	world_close_device(d);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.result.stage, RELEASE_GONE);
+	/* Tried more than once, and never failed. */
+	assert_non_null(strstr(world->operations, " remove remove"));
+	assert_null(strstr(world->operations, "fail"));
+}
+
+static void after_the_deadline_io_fails_and_the_holder_keeps_only_himself(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+	struct volume_info info;
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 100), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_false(c.failed);
+	assert_int_equal(c.result.stage, RELEASE_DEVICE_BUSY);
+	assert_int_equal(c.result.open_count, 1);
+	assert_true(d->failed);
+	assert_true(d->deferred);
+	volume_get_info(v, &info);
+	assert_int_equal(info.state, VOLUME_RELEASING);
+	/* It goes on by itself. */
+	world_close_device(d);
+	run_until_no_volume();
+	assert_int_equal(c.calls, 1);
+}
+
+static void a_release_without_patience_fails_io_at_once(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 0), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.result.stage, RELEASE_DEVICE_BUSY);
+	assert_non_null(strstr(world->operations, " remove fail defer status"));
+	world_close_device(d);
+}
+
+static void a_second_release_joins_the_first(void **state)
+{
+	struct caller a, b;
+	struct volume *v = new_volume(&a);
+
+	assert_int_equal(release(&a, v, PARSER_UNSET), 0);
+	assert_int_equal(release(&b, v, PARSER_UNSET), 0);
+	run_until_flag(world->m.event, &b.done);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.result.stage, RELEASE_GONE);
+	assert_int_equal(b.result.stage, RELEASE_GONE);
+	assert_string_equal(world->operations, " remove");
+}
+
+static void a_second_release_can_only_hurry_the_first(void **state)
+{
+	struct caller a, b;
+	struct volume *v = new_volume(&a);
+	struct world_device *d = world_device(v->uuid);
+
+	d->open_count = 1;
+	assert_int_equal(release(&a, v, 3600 * 1000), 0);
+	run_pending(world->m.event);
+	assert_int_equal(release(&b, v, 0), 0);
+	run_until_flag(world->m.event, &b.done);
+	assert_true(a.done);
+	assert_int_equal(b.result.stage, RELEASE_DEVICE_BUSY);
+	assert_true(d->failed);
+	/* And one that comes now is told at once, too. */
+	assert_int_equal(release(&b, v, 3600 * 1000), 0);
+	run_until_flag(world->m.event, &b.done);
+	assert_int_equal(b.result.stage, RELEASE_DEVICE_BUSY);
+	world_close_device(d);
+}
+
+static void a_busy_device_does_not_keep_who_waits_longer_than_promised(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+	uint64_t start = now_ms();
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 200), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_in_range(now_ms() - start, 200, 4000);
+	world_close_device(d);
+}
+
+/* However long device-mapper takes, who waits is told what is known. */
+static void a_device_mapper_that_does_not_answer_delays_nobody_for_long(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world->m.settings.device_mapper_timeout_ms = 60000;
+	world->dm_silent[DM_OP_REMOVE] = true;
+	assert_int_equal(release(&c, v, 100), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.result.stage, RELEASE_DRAINING);
+	/* The next supervisor gets through. */
+	memset(world->dm_silent, 0, sizeof(world->dm_silent));
+	world->m.settings.device_mapper_timeout_ms = 500;
+	world_restart();
+}
+
+static void a_removal_that_times_out_is_followed_by_force(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world->dm_silent[DM_OP_REMOVE] = true;
+	release_and_wait(&c, v);
+	assert_string_equal(world->operations, " remove fail defer status");
+}
+
+static void a_target_that_takes_no_message_is_removed_all_the_same(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+
+	world->dm_error[DM_OP_MESSAGE] = -EINVAL;
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 0), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.result.stage, RELEASE_DEVICE_BUSY);
+	world_close_device(d);
+}
+
+static void a_device_that_someone_else_removed_is_gone(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world->dm_error[DM_OP_REMOVE] = -ENXIO;
+	/* So that the worker sees its target's end. */
+	close(world_device(v->uuid)->channel_write);
+	world_device(v->uuid)->channel_write = -EBADF;
+	release_and_wait(&c, v);
+	world->dm_error[DM_OP_REMOVE] = 0;
+	free(world->devices);
+	world->devices = NULL;
+}
+
+static void a_worker_that_misses_its_targets_end_is_asked_to_stop(void **state)
+{
+	struct caller c;
+	struct volume *v;
+
+	world->manner = WORKER_IGNORES_ITS_TARGETS_END;
+	v = new_volume(&c);
+	release_and_wait(&c, v);
+}
+
+static void a_worker_that_does_not_stop_is_killed(void **state)
+{
+	struct caller c;
+	struct volume *v;
+
+	world->manner = WORKER_IGNORES_STOP;
+	v = new_volume(&c);
+	release_and_wait(&c, v);
+}
+
+static void a_stopped_worker_is_killed(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world_kill(world_child(v->uuid), SIGSTOP);
+	release_and_wait(&c, v);
+}
+
+static void a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+	struct volume_info info;
+
+	d->open_count = 1;
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	run_pending(world->m.event);
+	assert_true(d->failed);
+	volume_get_info(v, &info);
+	assert_string_equal(info.error, "the worker was killed by signal 9 (Killed)");
+	assert_int_equal(info.worker_pid, 0);
+	assert_non_null(strstr(world->events, " data:degraded"));
+	d->open_count = 0;
+	release_and_wait(&c, v);
+}
+
+static void a_forbidden_system_call_is_named(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct volume_info info;
+
+	world_kill(world_child(v->uuid), SIGSYS);
+	run_until_state(v, VOLUME_DEGRADED);
+	volume_get_info(v, &info);
+	assert_non_null(strstr(info.error, "SIGSYS"));
+	assert_non_null(strstr(info.error, "profile"));
+	release_and_wait(&c, v);
+}
+
+static void a_degraded_volume_that_cannot_be_failed_says_so(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct volume_info info;
+
+	world->dm_error[DM_OP_MESSAGE] = -EINVAL;
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	run_pending(world->m.event);
+	volume_get_info(v, &info);
+	assert_non_null(strstr(info.error, "killed by signal 9"));
+	assert_non_null(strstr(info.error, "may wait"));
+	release_and_wait(&c, v);
+}
+
+static void a_release_in_the_moment_of_degrading_wins(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world->dm_silent[DM_OP_MESSAGE] = true;
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	assert_non_null(v->dm_call);
+	release_and_wait(&c, v);
+	assert_string_equal(world->operations, " remove");
+}
+
+static void a_worker_that_dies_during_the_release_ends_the_waiting(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 3600 * 1000), 0);
+	for (int i = 0; i < 5; i++)
+		assert_return_code(sd_event_run(world->m.event, 10000), 0);
+	assert_false(d->failed);
+	world_kill(world_child(v->uuid), SIGKILL);
+	while (!d->failed)
+		assert_return_code(sd_event_run(world->m.event, 100000), 0);
+	world_close_device(d);
+	run_until_flag(world->m.event, &c.done);
+}
+
+static void the_end_of_a_container_releases_its_volumes_within_two_seconds(void **state)
+{
+	struct volume_spec a = spec_of("a", "memory", MIB), b = spec_of("b", "memory", MIB),
+			   other = spec_of("other", "memory", MIB);
+	struct caller ca, cb, co;
+	pid_t pid = start_container(), second = start_container();
+	uint64_t start;
+
+	assert_int_equal(create(&ca, &a, "c1", pid), 0);
+	assert_int_equal(create(&cb, &b, "c1", pid), 0);
+	assert_int_equal(create(&co, &other, "c2", second), 0);
+	run_until_flag(world->m.event, &ca.done);
+	run_until_flag(world->m.event, &cb.done);
+	run_until_flag(world->m.event, &co.done);
+	end_container(pid);
+	start = now_ms();
+	while (volume_find(&world->m, 0, "a") || volume_find(&world->m, 0, "b"))
+		assert_return_code(sd_event_run(world->m.event, 100000), 0);
+	assert_in_range(now_ms() - start, 0, 2000);
+	assert_ptr_equal(volume_find(&world->m, 0, "other"), co.volume);
+	assert_int_equal(co.volume->state, VOLUME_ACTIVE);
+	end_container(second);
+}
+
+/* Its mounts go a moment after its last process. */
+static void a_device_that_is_closed_a_little_late_is_waited_for(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	pid_t pid = start_container();
+	struct world_device *d;
+	struct caller c;
+
+	assert_int_equal(create(&c, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &c.done);
+	d = world_device(c.volume->uuid);
+	d->open_count = 1;
+	end_container(pid);
+	run_until_state(c.volume, VOLUME_RELEASING);
+	for (int i = 0; i < 5; i++)
+		assert_return_code(sd_event_run(world->m.event, 10000), 0);
+	assert_false(d->failed);
+	world_close_device(d);
+	run_until_no_volume();
+}
+
+static void binding_binds_once(void **state)
+{
+	struct failure f = {};
+	struct volume_info info;
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	pid_t pid = start_container();
+
+	assert_int_equal(volume_bind(v, "c1", pidfd_of(pid), &f), 0);
+	volume_get_info(v, &info);
+	assert_string_equal(info.container, "c1");
+	assert_int_equal(info.container_pid, pid);
+	assert_int_equal(volume_bind(v, "c1", pidfd_of(pid), &f), 0);
+	assert_true(volume_bind(v, "c2", pidfd_of(pid), &f) < 0);
+	assert_int_equal(f.kind, FAILURE_VOLUME_BOUND);
+	assert_string_equal(f.subject, "c1");
+	end_container(pid);
+	run_until_no_volume();
+}
+
+static void creating_it_again_with_a_container_binds_it(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c, d;
+	struct volume *v = new_volume(&c);
+	pid_t pid = start_container();
+
+	assert_int_equal(create(&d, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &d.done);
+	assert_ptr_equal(d.volume, v);
+	assert_string_equal(v->container, "c1");
+	assert_true(create(&d, &spec, "c2", pid) < 0);
+	assert_int_equal(d.failure.kind, FAILURE_VOLUME_BOUND);
+	end_container(pid);
+	run_until_no_volume();
+}
+
+static void a_volume_on_its_way_out_is_not_bound_or_found(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct failure f = {};
+	struct caller c, d;
+	struct volume *v = new_volume(&c);
+	pid_t pid = start_container();
+
+	assert_int_equal(release(&c, v, PARSER_UNSET), 0);
+	assert_true(volume_bind(v, "c1", pidfd_of(pid), &f) < 0);
+	assert_int_equal(f.kind, FAILURE_OPERATION_PENDING);
+	assert_true(create(&d, &spec, NULL, 0) < 0);
+	assert_int_equal(d.failure.kind, FAILURE_OPERATION_PENDING);
+	run_until_flag(world->m.event, &c.done);
+	end_container(pid);
+}
+
+static void a_volume_that_was_found_and_released_at_once_is_not_handed_out(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c, found, released;
+	struct volume *v = new_volume(&c);
+
+	assert_int_equal(create(&found, &spec, NULL, 0), 0);
+	assert_int_equal(release(&released, v, PARSER_UNSET), 0);
+	run_until_flag(world->m.event, &released.done);
+	assert_true(found.done);
+	assert_true(found.failed);
+	assert_int_equal(found.failure.kind, FAILURE_OPERATION_PENDING);
+}
+
+static void a_dead_container_cannot_be_bound(void **state)
+{
+	struct failure f = {};
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	pid_t pid = start_container();
+	int pidfd = pidfd_of(pid);
+
+	end_container(pid);
+	assert_true(volume_bind(v, "c1", pidfd, &f) < 0);
+	assert_int_equal(f.kind, FAILURE_OWNER_GONE);
+	release_and_wait(&c, v);
+}
+
+static void a_caller_that_went_is_not_called(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	assert_int_equal(release(&c, v, PARSER_UNSET), 0);
+	volume_forget_caller(&world->m, &c);
+	run_until_no_volume();
+	assert_int_equal(c.calls, 0);
+}
+
+static void gone_is_the_last_event(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	size_t length;
+
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	release_and_wait(&c, v);
+	length = strlen(world->events);
+	assert_string_equal(world->events + length - strlen(" data:gone"), " data:gone");
+	run_pending(world->m.event);
+	assert_int_equal(strlen(world->events), length);
+}
+
+static void a_name_is_free_again_when_its_volume_is_gone(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c;
+
+	for (int i = 0; i < 10; i++)
+		release_and_wait(&c, create_and_wait(&c, &spec));
+}
+
+/* A worker killed at the very moment in which each operation is done. */
+static void kill_worker(void *userdata, enum dm_operation operation)
+{
+	struct world_child *child = world->children;
+
+	if (operation == *(enum dm_operation *)userdata && child && child->alive)
+		kill(child->pid, SIGKILL);
+}
+
+static void a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing(void **state)
+{
+	static const enum dm_operation operations[] = { DM_OP_REMOVE, DM_OP_MESSAGE,
+							DM_OP_REMOVE_DEFERRED, DM_OP_STATUS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		struct world_device *d;
+		struct volume *v;
+		struct caller c;
+
+		assert_int_equal(world_setup(state), 0);
+		v = new_volume(&c);
+		d = world_device(v->uuid);
+		d->open_count = 1;
+		world->hook = kill_worker;
+		world->hook_userdata = (void *)&operations[i];
+		assert_int_equal(release(&c, v, 50), 0);
+		run_until_flag(world->m.event, &c.done);
+		assert_int_equal(c.result.stage, RELEASE_DEVICE_BUSY);
+		assert_int_equal(c.calls, 1);
+		world_close_device(d);
+		assert_int_equal(world_teardown(state), 0);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_idle_volume_is_removed_at_once),
+		T(a_release_waits_for_the_last_close),
+		T(after_the_deadline_io_fails_and_the_holder_keeps_only_himself),
+		T(a_release_without_patience_fails_io_at_once),
+		T(a_second_release_joins_the_first),
+		T(a_second_release_can_only_hurry_the_first),
+		T(a_busy_device_does_not_keep_who_waits_longer_than_promised),
+		T(a_device_mapper_that_does_not_answer_delays_nobody_for_long),
+		T(a_removal_that_times_out_is_followed_by_force),
+		T(a_target_that_takes_no_message_is_removed_all_the_same),
+		T(a_device_that_someone_else_removed_is_gone),
+		T(a_worker_that_misses_its_targets_end_is_asked_to_stop),
+		T(a_worker_that_does_not_stop_is_killed),
+		T(a_stopped_worker_is_killed),
+		T(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
+		T(a_forbidden_system_call_is_named),
+		T(a_degraded_volume_that_cannot_be_failed_says_so),
+		T(a_release_in_the_moment_of_degrading_wins),
+		T(a_worker_that_dies_during_the_release_ends_the_waiting),
+		T(the_end_of_a_container_releases_its_volumes_within_two_seconds),
+		T(a_device_that_is_closed_a_little_late_is_waited_for),
+		T(binding_binds_once),
+		T(creating_it_again_with_a_container_binds_it),
+		T(a_volume_on_its_way_out_is_not_bound_or_found),
+		T(a_volume_that_was_found_and_released_at_once_is_not_handed_out),
+		T(a_dead_container_cannot_be_bound),
+		T(a_caller_that_went_is_not_called),
+		T(gone_is_the_last_event),
+		T(a_name_is_free_again_when_its_volume_is_gone),
+		cmocka_unit_test(a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing),
+	};
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "needs root: every worker has a uid of its own\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
