@@ -22,7 +22,8 @@ struct attack_case {
 #function, function \
 	}
 
-extern const struct attack_case spawner_cases[], step_cases[], inside_cases[], death_cases[];
+extern const struct attack_case spawner_cases[], service_cases[], step_cases[], inside_cases[],
+	death_cases[];
 
 #define CHECK(condition)                                                                  \
 	do {                                                                              \

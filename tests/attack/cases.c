@@ -42,9 +42,8 @@ int main(int argc, char **argv)
 		const char *name;
 		const struct attack_case *cases;
 	} groups[] = {
-		{ "spawner", spawner_cases },
-		{ "inside", inside_cases },
-		{ "steps", step_cases },
+		{ "spawner", spawner_cases }, { "service", service_cases },
+		{ "inside", inside_cases },   { "steps", step_cases },
 		{ "deaths", death_cases },
 	};
 	const char *pattern = argc > 3 ? argv[3] : "";
