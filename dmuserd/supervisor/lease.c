@@ -48,7 +48,7 @@ static void on_released(void *userdata, const char *name, uid_t owner,
 			const struct release_result *result, const struct failure *failure)
 {
 	if (failure)
-		log_print(LOG_WARNING, "%s of uid %u: not released when its lease ended: %s", name,
+		log_print(LOG_WARNING, "volume %s of uid %u: not released when its lease ended: %s", name,
 			  (unsigned int)owner, failure->reason);
 }
 
@@ -59,11 +59,11 @@ void lease_release_if_unheld(struct front *front, struct volume *volume)
 
 	if (!is_leasable(volume) || is_held(front, uuid_of(volume)))
 		return;
-	log_limited(LOG_INFO, "%s of uid %u: its lease has ended", spec->name,
+	log_limited(LOG_INFO, "volume %s of uid %u: its lease has ended", spec->name,
 		    (unsigned int)spec->owner);
 	if (volume_release(volume, front->m->settings.release_timeout_ms, on_released, &front->leases,
 			   &failure) < 0)
-		log_print(LOG_WARNING, "%s of uid %u: cannot be released: %s", spec->name,
+		log_print(LOG_WARNING, "volume %s of uid %u: cannot be released: %s", spec->name,
 			  (unsigned int)spec->owner, failure.reason);
 }
 

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What becomes of each request: methods, limits, other people's volumes, leases. */
+#include "test.h"
+#include "stage.h"
+#include "util/cleanup.h"
+
+#include <fcntl.h>
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
+
+static void heard(const struct actor *a, const char *words)
+{
+	const char *text = client_hears(a);
+
+	assert_non_null(text);
+	if (!strstr(text, words))
+		fail_msg("%s does not say %s", text, words);
+}
+
+/* One call and a word of its answer. */
+static void says(const struct actor *a, const struct parser_message *m, const char *answer)
+{
+	parser_says(a, m, -1);
+	heard(a, answer);
+	assert_true(parser_has_next(a));
+}
+
+/* The same with a descriptor, which counts as a pidfd. */
+static void says_with_fd(const struct actor *a, struct parser_message *m)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	m->n_fds = 1;
+	parser_says(a, m, fd);
+	close(fd);
+}
+
+static void a_service_introduces_itself(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m;
+
+	says(&a, says_request(PARSER_METHOD_GET_INFO), "\"product\":\"dmuserd\"");
+	m = says_request(PARSER_METHOD_GET_INTERFACE_DESCRIPTION);
+	strcpy(m->text, "io.dmuser");
+	says(&a, m, "method Create(");
+	strcpy(m->text, "org.varlink.service");
+	says(&a, m, "error ExpectedMore()");
+	strcpy(m->text, "org.example");
+	says(&a, m, "org.varlink.service.InterfaceNotFound\",\"parameters\":"
+		    "{\"interface\":\"org.example\"}");
+	client_gone(&a);
+}
+
+static void nobody_outside_the_group_is_served(void **state)
+{
+	const struct peer stranger = { .uid = 1000, .gid = 1000 };
+	struct actor a = client_new(1000);
+
+	/* The only way to change one's mind about a peer. */
+	*(struct peer *)connection_peer(connection_next(stage.m.front, NULL)) = stranger;
+	says(&a, says_request(PARSER_METHOD_PING), "io.dmuser.PermissionDenied");
+	says(&a, says_create("v", true), "io.dmuser.PermissionDenied");
+	assert_int_equal(fake_creates, 0);
+	says(&a, says_request(PARSER_METHOD_GET_INFO), "dmuserd");
+	client_gone(&a);
+}
+
+static void ping_counts_ones_own_volumes(void **state)
+{
+	struct actor a = client_new(1000), root = client_new(0);
+
+	fake_volume_add(1000, "a", true, NULL);
+	fake_volume_add(1001, "b", true, NULL);
+	says(&a, says_request(PARSER_METHOD_PING), "\"volumes\":1}");
+	says(&root, says_request(PARSER_METHOD_PING), "\"volumes\":2}");
+	client_gone(&a);
+	client_gone(&root);
+}
+
+static void a_create_is_answered_when_the_volume_is_there(void **state)
+{
+	struct actor a = client_new(1000);
+
+	parser_says(&a, says_create("v", true), -1);
+	assert_null(client_hears(&a));
+	fake_create_ends("v", true, NULL);
+	heard(&a, "\"name\":\"v\",\"owner\":1000");
+	parser_has_next(&a);
+	parser_says(&a, says_create("v", true), -1);
+	fake_create_ends("v", false, NULL);
+	heard(&a, "\"created\":false");
+	client_gone(&a);
+}
+
+static void a_create_that_fails_says_why(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_create("v", true);
+	struct failure failure;
+
+	strcpy(m->create.backend, "nbd");
+	says(&a, m, "{\"backend\":\"nbd\",\"available\":[\"memory\"]}");
+	m = says_create("v", true);
+	m->create.size_bytes = 513;
+	says(&a, m, "{\"parameter\":\"size_bytes\"}");
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	says(&a, says_create("v", true), "{\"name\":\"v\",\"operation\":\"subject\"}");
+	parser_says(&a, says_create("v", true), -1);
+	failure_set(&failure, FAILURE_BACKEND_FAILED, NULL, "step landlock: no");
+	fake_create_ends("v", false, &failure);
+	heard(&a, "io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"step landlock: no\"}");
+	assert_true(parser_has_next(&a));
+	client_gone(&a);
+}
+
+static void a_pidfd_goes_where_it_belongs(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_create("v", false);
+
+	strcpy(m->create.container.id, "c1");
+	says_with_fd(&a, m);
+	assert_int_equal(fake_pidfds, 1);
+	fake_create_ends("v", true, NULL);
+	heard(&a, "\"container\":\"c1\"");
+	assert_true(parser_has_next(&a));
+	m = says_volume(PARSER_METHOD_BIND, "v");
+	strcpy(m->volume.container.id, "c2");
+	says_with_fd(&a, m);
+	assert_int_equal(fake_pidfds, 2);
+	assert_string_equal(fake_bound_to, "c2");
+	heard(&a, "\"container\":\"c2\"");
+	client_gone(&a);
+}
+
+static void a_pidfd_of_a_call_that_fails_is_closed(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_create("v", false);
+
+	strcpy(m->create.container.id, "c1");
+	m->create.size_bytes = 513;
+	says_with_fd(&a, m);
+	heard(&a, "size_bytes");
+	assert_true(parser_has_next(&a));
+	m = says_volume(PARSER_METHOD_BIND, "none");
+	strcpy(m->volume.container.id, "c1");
+	says_with_fd(&a, m);
+	heard(&a, "NoSuchVolume");
+	assert_int_equal(fake_pidfds, 0);
+	/* That none is left open is counted at the end of each test. */
+	client_gone(&a);
+}
+
+static void somebody_elses_volume_does_not_exist(void **state)
+{
+	static const char answer[] = "io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"v\"}";
+	static const enum parser_method methods[] = { PARSER_METHOD_DESCRIBE, PARSER_METHOD_RELEASE };
+	struct actor a = client_new(1000);
+	struct parser_message *m;
+
+	fake_volume_add(1001, "v", true, "c1");
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		says(&a, says_volume(methods[i], "v"), answer);
+		m = says_volume(methods[i], "v");
+		m->volume.owner = 1001;
+		says(&a, m, answer);
+	}
+	m = says_volume(PARSER_METHOD_BIND, "v");
+	m->volume.owner = 1001;
+	strcpy(m->volume.container.id, "c1");
+	says_with_fd(&a, m);
+	heard(&a, answer);
+	assert_true(parser_has_next(&a));
+	says(&a, says_request(PARSER_METHOD_LIST), "\"volumes\":[]");
+	m = says_volume(PARSER_METHOD_RELEASE, "");
+	strcpy(m->volume.container.id, "c1");
+	says(&a, m, "\"released\":[]");
+	assert_int_equal(fake_releases + fake_binds, 0);
+	client_gone(&a);
+}
+
+static void root_acts_for_everybody(void **state)
+{
+	struct actor root = client_new(0);
+	struct parser_message *m;
+
+	fake_volume_add(1001, "v", true, NULL);
+	says(&root, says_volume(PARSER_METHOD_DESCRIBE, "v"), "NoSuchVolume");
+	m = says_volume(PARSER_METHOD_DESCRIBE, "v");
+	m->volume.owner = 1001;
+	says(&root, m, "\"owner\":1001");
+	m = says_volume(PARSER_METHOD_RELEASE, "v");
+	m->volume.owner = 1001;
+	parser_says(&root, m, -1);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+	heard(&root, "{\"name\":\"v\",\"owner\":1001,\"stage\":\"gone\"");
+	client_gone(&root);
+}
+
+static void limits_hold_for_volumes_and_bytes(void **state)
+{
+	struct actor a = client_new(1000), root = client_new(0);
+	struct parser_message *m;
+
+	stage.m.settings.volumes_per_uid_max = 2;
+	stage.m.settings.volume_bytes_per_uid_max = 10000;
+	fake_volume_add(1000, "a", true, NULL);
+	m = says_create("b", true);
+	m->create.size_bytes = 6144;
+	says(&a, m, "{\"resource\":\"bytes\",\"limit\":10000}");
+	fake_volume_add(1000, "b", true, NULL);
+	says(&a, says_create("c", true), "{\"resource\":\"volumes\",\"limit\":2}");
+	assert_int_equal(fake_creates, 0);
+	/* What is there already is no new one; and root is not counted. */
+	parser_says(&a, says_create("a", true), -1);
+	assert_int_equal(fake_creates, 1);
+	fake_create_ends("a", false, NULL);
+	heard(&a, "\"created\":false");
+	parser_says(&root, says_create("c", true), -1);
+	assert_int_equal(fake_creates, 2);
+	client_gone(&a);
+	client_gone(&root);
+}
+
+static void a_release_has_the_time_that_was_given(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "v");
+
+	fake_volume_add(1000, "v", true, NULL);
+	parser_says(&a, m, -1);
+	assert_int_equal(fake_release_timeout_ms, stage.m.settings.release_timeout_ms);
+	fake_release_ends("v", RELEASE_DEVICE_BUSY, NULL);
+	heard(&a, "\"stage\":\"device_busy\",\"holders\":[\"pid 1 (x)\"]");
+	assert_true(parser_has_next(&a));
+	m->volume.timeout_ms = 0;
+	parser_says(&a, m, -1);
+	assert_int_equal(fake_release_timeout_ms, 0);
+	client_gone(&a);
+}
+
+static void a_container_is_released_as_a_whole(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "");
+	const char *text;
+
+	strcpy(m->volume.container.id, "c1");
+	fake_volume_add(1000, "a", true, "c1");
+	fake_volume_add(1000, "b", true, "c2");
+	fake_volume_add(1000, "c", true, "c1");
+	fake_volume_add(1001, "d", true, "c1");
+	parser_says(&a, m, -1);
+	assert_int_equal(fake_releases, 2);
+	fake_release_ends("a", RELEASE_GONE, NULL);
+	assert_null(client_hears(&a));
+	fake_release_ends("c", RELEASE_GONE, NULL);
+	text = client_hears(&a);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "{\"name\":\"a\",\"owner\":1000,\"stage\":\"gone\""));
+	assert_non_null(strstr(text, "{\"name\":\"c\",\"owner\":1000,\"stage\":\"gone\""));
+	client_gone(&a);
+}
+
+static void a_release_that_fails_says_why(void **state)
+{
+	struct actor a = client_new(1000);
+	struct failure failure;
+
+	fake_volume_add(1000, "v", true, NULL);
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), "OperationPending");
+	parser_says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
+	failure_set(&failure, FAILURE_TIMED_OUT, "worker", "it does not end");
+	fake_release_ends("v", RELEASE_GONE, &failure);
+	heard(&a, "io.dmuser.TimedOut\",\"parameters\":{\"stage\":\"worker\"}");
+	assert_true(parser_has_next(&a));
+	client_gone(&a);
+}
+
+static void a_release_goes_on_without_its_client(void **state)
+{
+	struct actor a = client_new(1000);
+
+	fake_volume_add(1000, "v", true, NULL);
+	parser_says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
+	client_gone(&a);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+	assert_null(volume_find(&stage.m, 1000, "v"));
+}
+
+/* Makes a volume on lease for this client. */
+static void lease(const struct actor *a, const char *name)
+{
+	parser_says(a, says_create(name, false), -1);
+	fake_create_ends(name, true, NULL);
+	assert_non_null(client_hears(a));
+	assert_true(parser_has_next(a));
+}
+
+static void end(struct actor *a)
+{
+	struct parser_message *m = says_request(0);
+
+	m->event = PARSER_END;
+	parser_says(a, m, -1);
+	client_gone(a);
+}
+
+static void a_lease_ends_with_its_connection(void **state)
+{
+	struct actor a = client_new(1000);
+
+	lease(&a, "v");
+	assert_int_equal(fake_releases, 0);
+	end(&a);
+	assert_int_equal(fake_releases, 1);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+}
+
+static void what_is_kept_stays(void **state)
+{
+	struct actor a = client_new(1000);
+
+	parser_says(&a, says_create("v", true), -1);
+	fake_create_ends("v", true, NULL);
+	end(&a);
+	assert_int_equal(fake_releases, 0);
+}
+
+static void what_is_bound_stays(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m;
+
+	lease(&a, "v");
+	m = says_volume(PARSER_METHOD_BIND, "v");
+	strcpy(m->volume.container.id, "c1");
+	says_with_fd(&a, m);
+	heard(&a, "\"container\":\"c1\"");
+	end(&a);
+	assert_int_equal(fake_releases, 0);
+}
+
+static void what_two_have_on_lease_stays_for_the_second(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+
+	lease(&a, "v");
+	lease(&b, "v");
+	end(&a);
+	assert_int_equal(fake_releases, 0);
+	end(&b);
+	assert_int_equal(fake_releases, 1);
+}
+
+static void a_create_on_lease_whose_client_has_gone_is_released_again(void **state)
+{
+	struct actor a = client_new(1000);
+
+	parser_says(&a, says_create("v", false), -1);
+	client_gone(&a);
+	assert_int_equal(fake_releases, 0);
+	fake_create_ends("v", true, NULL);
+	assert_int_equal(fake_releases, 1);
+}
+
+static void a_create_that_keeps_goes_on_without_its_client(void **state)
+{
+	struct actor a = client_new(1000);
+
+	parser_says(&a, says_create("v", true), -1);
+	client_gone(&a);
+	fake_create_ends("v", true, NULL);
+	assert_int_equal(fake_releases, 0);
+}
+
+static void a_lease_is_on_that_volume_and_not_on_its_name(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+
+	lease(&a, "v");
+	parser_says(&b, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+	heard(&b, "\"stage\":\"gone\"");
+	fake_volume_add(1000, "v", false, NULL);
+	end(&a);
+	assert_int_equal(fake_releases, 1);
+	end(&b);
+}
+
+static void what_an_earlier_supervisor_had_on_lease_is_released(void **state)
+{
+	front_free(stage.m.front);
+	fake_volume_add(1000, "kept", true, NULL);
+	fake_volume_add(1000, "bound", false, "c1");
+	fake_volume_add(1000, "first", false, NULL);
+	fake_volume_add(1000, "second", false, NULL);
+	/* One that cannot be released now does not stop the others, or the start. */
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	assert_int_equal(front_new(&stage.m, stage.listener, (gid_t)-1, &stage.m.front), 0);
+	assert_int_equal(fake_releases, 2);
+}
+
+static void the_end_of_the_supervisor_releases_nothing(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+
+	lease(&a, "v");
+	parser_says(&b, says_create("w", false), -1);
+	front_free(stage.m.front);
+	stage.m.front = NULL;
+	assert_int_equal(fake_releases, 0);
+	fake_create_ends("w", true, NULL);
+	close(a.fd);
+	close(b.fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_service_introduces_itself),
+		TEST(nobody_outside_the_group_is_served),
+		TEST(ping_counts_ones_own_volumes),
+		TEST(a_create_is_answered_when_the_volume_is_there),
+		TEST(a_create_that_fails_says_why),
+		TEST(a_pidfd_goes_where_it_belongs),
+		TEST(a_pidfd_of_a_call_that_fails_is_closed),
+		TEST(somebody_elses_volume_does_not_exist),
+		TEST(root_acts_for_everybody),
+		TEST(limits_hold_for_volumes_and_bytes),
+		TEST(a_release_has_the_time_that_was_given),
+		TEST(a_container_is_released_as_a_whole),
+		TEST(a_release_that_fails_says_why),
+		TEST(a_release_goes_on_without_its_client),
+		TEST(a_lease_ends_with_its_connection),
+		TEST(what_is_kept_stays),
+		TEST(what_is_bound_stays),
+		TEST(what_two_have_on_lease_stays_for_the_second),
+		TEST(a_create_on_lease_whose_client_has_gone_is_released_again),
+		TEST(a_create_that_keeps_goes_on_without_its_client),
+		TEST(a_lease_is_on_that_volume_and_not_on_its_name),
+		TEST(what_an_earlier_supervisor_had_on_lease_is_released),
+		TEST(the_end_of_the_supervisor_releases_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
