@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -507,10 +508,12 @@ static void a_container_that_has_ended_is_told(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
 	pid_t pid = start_container();
+	siginfo_t info;
 	struct caller c;
 
 	kill(pid, SIGKILL);
 	/* A zombie: its pidfd can be had, and says that it is dead. */
+	assert_return_code(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), errno);
 	assert_int_equal(create(&c, &spec, "c1", pid), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.failure.kind, FAILURE_OWNER_GONE);

@@ -32,7 +32,11 @@ struct answer {
 	enum confine_step step;
 	struct world_child *spawned_child;
 	sd_event_source *source;
+	struct answer *next;
 };
+
+/* Not given yet; they end with the link. */
+static struct answer *answers;
 
 struct world_child *world_child(const char *name)
 {
@@ -161,9 +165,29 @@ static void tell_list(struct answer *a)
 	a->listed(a->userdata, a->error);
 }
 
+static void take_off(struct answer *a)
+{
+	struct answer **at = &answers;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	sd_event_source_disable_unref(a->source);
+}
+
+static struct answer *new_answer(void)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+
+	assert_non_null(a);
+	a->next = answers;
+	answers = a;
+	return a;
+}
+
 static void tell(struct answer *a)
 {
-	sd_event_source_disable_unref(a->source);
+	take_off(a);
 	if (a->spawned)
 		tell_spawned(a);
 	else
@@ -193,8 +217,7 @@ int spawner_spawn(struct spawner_link *link, const struct spawner_request *reque
 		return world->spawn_refused;
 	assert_int_equal(n_fds, SPAWNER_FD_RESOURCES + request->n_resources);
 	assert_int_equal(request->role, SPAWNER_WORKER);
-	a = calloc(1, sizeof(*a));
-	assert_non_null(a);
+	a = new_answer();
 	a->spawned = spawned;
 	a->userdata = userdata;
 	if (world->spawn_silent) {
@@ -223,9 +246,8 @@ int spawner_spawn(struct spawner_link *link, const struct spawner_request *reque
 int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_listed_fn listed,
 		 void *userdata)
 {
-	struct answer *a = calloc(1, sizeof(*a));
+	struct answer *a = new_answer();
 
-	assert_non_null(a);
 	a->child = child;
 	a->listed = listed;
 	a->userdata = userdata;
@@ -274,6 +296,12 @@ void spawner_link_free(struct spawner_link *link)
 {
 	for (struct watch *w = watches; w; w = w->next)
 		w->exited = NULL;
+	while (answers) {
+		struct answer *a = answers;
+
+		take_off(a);
+		free(a);
+	}
 }
 
 int gate_check(const struct gate_expectation *expected, struct gate_verdict *ret_verdict)
