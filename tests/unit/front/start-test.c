@@ -81,7 +81,7 @@ static int connect_to(const char *to)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", to);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", to);
 	r = connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	close(fd);
 	return r;
