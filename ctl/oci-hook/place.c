@@ -152,7 +152,7 @@ int place_open_point(int root, const char *path, int *ret_point, size_t *ret_n_m
 
 /* What is undone if a later one fails. */
 struct placed {
-	const struct placement *placement;
+	const struct placement *placement; /* NULL: it was there before */
 	size_t n_made;
 };
 
@@ -160,6 +160,8 @@ static void unplace(int root, const struct placed *placed)
 {
 	char path[64];
 
+	if (!placed->placement)
+		return;
 	/* The descriptor is the mount's root; the link to it needs no path in the container. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", placed->placement->mount);
 	if (umount2(path, MNT_DETACH) == 0)
@@ -177,6 +179,9 @@ static int place_one(int root, const struct placement *p, struct placed *ret_pla
 	r = place_open_point(root, p->path, &point, &n_made, t);
 	if (r < 0)
 		return r;
+	/* The same root directory of the same file system: the hook was run before, and this is its mount. */
+	if (is_same(point, p->mount))
+		return 0;
 	if (move_mount(p->mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
 		r = trouble_set_errno(t, -errno, "it cannot be attached at the container's %s", p->path);
 		remove_directories(root, p->path, n_made);

@@ -18,7 +18,10 @@ struct placement {
 	int mount;        /* detached; stays the caller's */
 };
 
-/* Enters the mount namespace of pidfd's process, and puts all in place, in their order, or none. */
+/*
+ * Enters the mount namespace of pidfd's process, and puts all in place, in their order, or none. What is in
+ * place already stays as it is.
+ */
 int place_all(int pidfd, const char *rootfs, const struct placement *placements, size_t n_placements,
 	      struct trouble *t);
 

@@ -204,11 +204,16 @@ static int placing(void *argument, int *ret_fd, struct trouble *t)
 	two[1].mount = tmpfs_mount();
 	if (place_here(rootfs, two, 2, t) != 0)
 		return -1003;
+	/* Again: what is there is not covered a second time. */
+	if (place_here(rootfs, two, 2, t) != 0)
+		return -1004;
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs/c", top);
-	return umount2(rootfs, MNT_DETACH) < 0 ? -1004 : 0;
+	if (umount2(rootfs, MNT_DETACH) < 0)
+		return -1005;
+	return umount2(rootfs, MNT_DETACH) < 0 ? 0 : -1006;
 }
 
-static void all_are_placed_or_none(void **state)
+static void all_are_placed_once_or_none(void **state)
 {
 	struct trouble t = {};
 	int r = child_run(placing, NULL, deadline_after_ms(10000), NULL, &t);
@@ -277,7 +282,7 @@ int main(void)
 		IN_ROOT(links_to_dev_are_refused),
 		IN_ROOT(links_to_proc_and_sys_are_refused),
 		IN_ROOT(a_failure_half_way_unmakes_what_was_made),
-		IN_ROOT(all_are_placed_or_none),
+		IN_ROOT(all_are_placed_once_or_none),
 		cmocka_unit_test(work_that_hangs_is_given_up_and_named),
 		cmocka_unit_test(work_gives_back_what_it_made_and_what_went_wrong),
 	};
