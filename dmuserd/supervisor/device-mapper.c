@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/sem.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #define TARGET "user"
 #define UUID_PREFIX "DMUSER-"
@@ -26,6 +27,9 @@
 #define UDEV_FLAGS                                                                                 \
 	(DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG |                      \
 	 DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG)
+
+/* How long a new device's name in /dev/mapper is worth waiting for. */
+#define UDEV_WAIT_SECONDS 3
 
 /* libdevmapper's levels as of syslog: errors and worse are worth a client's reading. */
 #define LEVEL_ERROR 3
@@ -87,6 +91,34 @@ static int tell_devno(struct dm_task *task, struct dm_result *result)
 	return 0;
 }
 
+/* A semaphore that udev did not come to. If udev comes later, it finds nothing of that key, and goes on. */
+static void remove_cookie(uint32_t cookie)
+{
+	int semaphore = semget((key_t)cookie, 1, 0);
+
+	if (semaphore >= 0)
+		semctl(semaphore, 0, IPC_RMID, 0);
+}
+
+/*
+ * Waits until udev has made the device's name, within bounds: the device works without it, and a udev that
+ * hangs must not keep a volume from its container. As dm_udev_wait() does, which knows no deadline: the
+ * semaphore counts who has not finished, ourselves included.
+ */
+static void wait_for_udev(uint32_t cookie)
+{
+	static const struct timespec limit = { .tv_sec = UDEV_WAIT_SECONDS };
+	struct sembuf we_have_finished = { .sem_op = -1, .sem_flg = IPC_NOWAIT };
+	struct sembuf all_have_finished = { .sem_op = 0 };
+	int semaphore = semget((key_t)cookie, 1, 0);
+
+	if (semaphore < 0)
+		return;
+	if (semop(semaphore, &we_have_finished, 1) == 0)
+		semtimedop(semaphore, &all_have_finished, 1, &limit);
+	semctl(semaphore, 0, IPC_RMID, 0);
+}
+
 /* Runs a task that makes udev act, and waits for udev. The cookie is told first: see the file's head. */
 static int run_with_udev(int link, struct dm_task *task)
 {
@@ -99,9 +131,10 @@ static int run_with_udev(int link, struct dm_task *task)
 		r = errand_send(link, &cookie, sizeof(cookie), -EBADF);
 	if (r == 0 && !dm_task_run(task))
 		r = task_error(task);
-	/* Also makes the library do what it has put off: nodes, where there is no udev. */
-	if (!dm_udev_wait(cookie) && r == 0)
-		r = -EIO;
+	if (cookie != 0)
+		wait_for_udev(cookie);
+	/* Where there is no udev, the library has put the nodes off until now. */
+	dm_task_update_nodes();
 	return r;
 }
 
@@ -133,7 +166,11 @@ static int do_resume(int link, const struct dm_request *request, struct dm_resul
 	return r < 0 ? r : tell_devno(task, result);
 }
 
-static int do_remove(int link, const struct dm_request *request)
+/*
+ * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep a
+ * device that is gone. The library removes the name in /dev/mapper itself; udev does it again.
+ */
+static int do_remove(const struct dm_request *request)
 {
 	_cleanup_(task_freep) struct dm_task *task = task_new(DM_DEVICE_REMOVE, request);
 
@@ -141,7 +178,10 @@ static int do_remove(int link, const struct dm_request *request)
 		return -ENOMEM;
 	if (request->operation == DM_OP_REMOVE_DEFERRED && !dm_task_deferred_remove(task))
 		return task_error(task);
-	return run_with_udev(link, task);
+	if (!dm_task_run(task))
+		return task_error(task);
+	dm_task_update_nodes();
+	return 0;
 }
 
 static int do_message(const struct dm_request *request)
@@ -254,7 +294,7 @@ static int run_operation(int link, const struct dm_request *request, struct dm_r
 		return do_message(request);
 	case DM_OP_REMOVE:
 	case DM_OP_REMOVE_DEFERRED:
-		return do_remove(link, request);
+		return do_remove(request);
 	case DM_OP_STATUS:
 		return do_status(request, result);
 	case DM_OP_LIST:
@@ -285,19 +325,15 @@ struct dm_call {
 };
 
 /* A child that has ended orderly has removed its semaphore; then there is nothing of that key. */
-static void remove_cookie(const void *data, size_t size)
+static void remove_told_cookie(const void *data, size_t size)
 {
 	uint32_t cookie;
-	int semaphore;
 
 	if (size < sizeof(cookie))
 		return;
 	memcpy(&cookie, data, sizeof(cookie));
-	if (cookie >> DM_UDEV_FLAGS_SHIFT != DM_COOKIE_MAGIC)
-		return;
-	semaphore = semget((key_t)cookie, 1, 0);
-	if (semaphore >= 0)
-		semctl(semaphore, 0, IPC_RMID, 0);
+	if (cookie >> DM_UDEV_FLAGS_SHIFT == DM_COOKIE_MAGIC)
+		remove_cookie(cookie);
 }
 
 /* Whether `data` is what a child says that came to its end. The devices stay in `data`. */
@@ -327,7 +363,7 @@ static void on_errand_done(void *userdata, int error, const void *data, size_t s
 
 	closep(&fd);
 	if (error < 0 || !parse_result(data, size, &result)) {
-		remove_cookie(data, size);
+		remove_told_cookie(data, size);
 		result = (struct dm_result){ .error = error < 0 ? error : -EIO };
 		snprintf(result.message, sizeof(result.message), "%s",
 			 error == -ETIMEDOUT ? "device-mapper did not answer in time" :
@@ -365,7 +401,7 @@ void dm_cancel(struct dm_call *call)
 		return;
 	data = errand_peek(call->errand, &size);
 	if (size == sizeof(uint32_t))
-		remove_cookie(data, size);
+		remove_told_cookie(data, size);
 	errand_cancel(call->errand);
 	free(call);
 }
