@@ -236,7 +236,7 @@ static void degrade_left(struct volume *v, const struct child *child)
 	char how[160];
 
 	worker_describe_status(child ? child->told.status : -1, sizeof(how), how);
-	volume_set_error(v, "the worker was %s", how);
+	volume_set_error(v, "the worker %s", how);
 	forget_left(v);
 	volume_degrade(v);
 	volume_changed(v);

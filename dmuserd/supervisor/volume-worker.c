@@ -97,7 +97,7 @@ static void on_worker_ended(void *userdata, int status)
 	fd_close_many(&v->channel, 1);
 	switch (v->operation) {
 	case OPERATION_CREATE:
-		volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: the worker was %s",
+		volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: the worker %s",
 			    volume_step_name(v), how);
 		volume_create_abort(v);
 		break;
@@ -107,7 +107,7 @@ static void on_worker_ended(void *userdata, int status)
 		/* It may have been killed for a reason that is known already. */
 		if (v->state == VOLUME_DEGRADED && v->operation == OPERATION_NONE)
 			break;
-		volume_set_error(v, "the worker was %s", how);
+		volume_set_error(v, "the worker %s", how);
 		volume_degrade(v);
 		break;
 	case OPERATION_UNWIND:

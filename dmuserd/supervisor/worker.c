@@ -581,9 +581,9 @@ void worker_describe_status(int status, size_t size, char *ret_text)
 		snprintf(ret_text, size, "ended, nobody knows how");
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		snprintf(ret_text, size,
-			 "killed by SIGSYS: it made a system call that its profile forbids; the kernel's audit log names it");
+			 "was killed by SIGSYS: it made a system call that its profile forbids; the kernel's audit log names it");
 	else if (WIFSIGNALED(status))
-		snprintf(ret_text, size, "killed by signal %d (%s)", WTERMSIG(status),
+		snprintf(ret_text, size, "was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(ret_text, size, "exited with status %d", WEXITSTATUS(status));

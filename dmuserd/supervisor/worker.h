@@ -81,5 +81,5 @@ bool worker_is_alive(const struct worker *w);
 /* A SPAWN was sent and nothing came back: a process of it may exist that nobody can name. */
 bool worker_is_uncertain(const struct worker *w);
 
-/* "killed by SIGSYS: …"; what a status means, for a person. */
+/* "was killed by SIGSYS: …": what a status means, after "the worker". */
 void worker_describe_status(int status, size_t size, char *ret_text);
