@@ -67,7 +67,7 @@ bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct lis
 		return true;
 
 	list_add_tail(&s->req->link, dead);
-	s->req = NULL;
+	dmu_stream_set(s, NULL);
 	c->nr_requests--;
 	return false;
 }
@@ -104,7 +104,7 @@ static void dmu_channel_collect_stream(struct dmu_channel *c, struct dmu_stream 
 	if (!s->req || s->claimed)
 		return;
 	list_add_tail(&s->req->link, dead);
-	s->req = NULL;
+	dmu_stream_set(s, NULL);
 	c->nr_requests--;
 }
 

@@ -69,11 +69,23 @@ static bool dmu_read_unclaim(struct dmu_channel *c, struct list_head *dead)
 		more = dmu_read_left(out);
 		if (!more) {
 			dmu_channel_outstanding(c, out->req);
-			out->req = NULL;
+			dmu_stream_set(out, NULL);
 		}
 	}
 	spin_unlock(&c->lock);
 	return more;
+}
+
+/*
+ * The message goes on, and another thread may sleep on this channel: that is rare enough to wake
+ * all sleepers. The barrier pairs with dmu_read_wait()'s: either that thread finds the message, or
+ * it is counted here.
+ */
+static void dmu_read_wake_others(struct dmu_channel *c)
+{
+	smp_mb(); /* as said above */
+	if (atomic_read(&c->sleepers))
+		wake_up_interruptible_all(&c->target->wq);
 }
 
 /*
@@ -84,42 +96,37 @@ static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct 
 {
 	struct dmu_stream *out = &c->out;
 	ssize_t total = 0;
-	bool more;
+	bool more = false;
+	int ret;
 
 	for (;;) {
 		size_t want, n;
-		int ret = dmu_read_claim(c);
 
+		ret = dmu_read_claim(c);
 		if (ret)
-			return total ?: ret;
+			break;
 
 		want = min(dmu_read_left(out), iov_iter_count(to));
 		n = dmu_read_copy(out, to);
 		more = dmu_read_unclaim(c, dead);
 		total += n;
-		if (n == want || !list_empty(dead))
+		want -= n;
+		if (!want || !more)
 			break;
 
 		/* a page is missing: nothing is claimed now, so getting it may take its time */
-		want -= n;
+		ret = -EFAULT;
 		if (fault_in_iov_iter_writeable(to, want) == want)
-			return total ?: -EFAULT;
+			break;
+		ret = -ERESTARTSYS;
 		if (signal_pending(current))
-			return total ?: -ERESTARTSYS;
+			break;
 		cond_resched();
 	}
 
-	/*
-	 * Several threads that sleep on one channel are rare enough to wake them all. The barrier
-	 * pairs with dmu_read_wait()'s: either that thread finds the message, or it is counted
-	 * here.
-	 */
-	if (more) {
-		smp_mb(); /* as said above */
-		if (atomic_read(&c->sleepers))
-			wake_up_interruptible_all(&c->target->wq);
-	}
-	return total ?: dmu_channel_error(c);
+	if (more)
+		dmu_read_wake_others(c);
+	return total ?: ret ?: dmu_channel_error(c);
 }
 
 /* Sleeps until there may be something to read. Returns 0 or -ERESTARTSYS. */
@@ -159,9 +166,14 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return 0;
 
 	for (;;) {
-		ret = dmu_stream_lock(&c->out, iocb);
-		if (ret)
-			break;
+		if (!mutex_trylock(&c->out.mutex)) {
+			/* whoever has it may be long about its page: let another channel serve */
+			if (woken)
+				dmu_target_wake_one(c->target);
+			ret = dmu_stream_lock(&c->out, iocb);
+			if (ret)
+				break;
+		}
 		ret = dmu_read_part(c, to, &dead);
 		mutex_unlock(&c->out.mutex);
 		if (ret != -EAGAIN || nowait)

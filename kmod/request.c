@@ -15,7 +15,7 @@
 #define DMU_FLAGS_SHIFT		REQ_OP_BITS
 #define DMU_FLAGS_SHIFTED	0x3fffULL
 
-static void dmu_check_flags(void)
+static void dmu_request_check_flags(void)
 {
 #define DMU_CHECK(flag) \
 	BUILD_BUG_ON((__force u32)REQ_##flag >> DMU_FLAGS_SHIFT != DM_USER_REQ_MAP_FLAG_##flag)
@@ -39,9 +39,10 @@ static void dmu_check_flags(void)
 
 /*
  * Flags that the ABI has no bit for are dropped: they are the block layer's own business, and a bio
- * must not fail because a kernel learnt a new hint. CGROUP_PUNT is acted on above device-mapper.
+ * must not fail because a kernel learnt a new hint. Two that it has a bit for never come here:
+ * CGROUP_PUNT is acted on before a driver sees the bio, and DRV is device-mapper's own mark.
  */
-static u64 dmu_flags(blk_opf_t opf)
+static u64 dmu_request_flags(blk_opf_t opf)
 {
 	u64 flags = ((__force u32)opf >> DMU_FLAGS_SHIFT) & DMU_FLAGS_SHIFTED;
 
@@ -49,15 +50,13 @@ static u64 dmu_flags(blk_opf_t opf)
 		flags |= DM_USER_REQ_MAP_FLAG_NOUNMAP;
 	if (opf & REQ_POLLED)
 		flags |= DM_USER_REQ_MAP_FLAG_HIPRI;
-	if (opf & REQ_DRV)
-		flags |= DM_USER_REQ_MAP_FLAG_DRV;
 	if (opf & REQ_SWAP)
 		flags |= DM_USER_REQ_MAP_FLAG_SWAP;
 	return flags;
 }
 
 /* Returns an enum dm_user_request, or -EOPNOTSUPP for what this target never asked to be sent. */
-static int dmu_type(struct bio *bio)
+static int dmu_request_type(struct bio *bio)
 {
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
@@ -86,7 +85,7 @@ struct dmu_request *dmu_request_init(struct bio *bio)
 {
 	struct dmu_request *req;
 
-	if (unlikely(dmu_type(bio) < 0))
+	if (unlikely(dmu_request_type(bio) < 0))
 		return NULL;
 
 	req = dm_per_bio_data(bio, sizeof(*req));
@@ -104,17 +103,17 @@ void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_use
 {
 	struct bio *bio = dmu_request_bio(req);
 
-	dmu_check_flags();
+	dmu_request_check_flags();
 	ret_msg->seq = req->seq;
-	ret_msg->type = dmu_type(bio);
-	ret_msg->flags = dmu_flags(bio->bi_opf);
+	ret_msg->type = dmu_request_type(bio);
+	ret_msg->flags = dmu_request_flags(bio->bi_opf);
 	/* a flush is about no place; what its bio says there depends on the kernel */
 	ret_msg->sector = bio->bi_iter.bi_size ? bio->bi_iter.bi_sector - begin : 0;
 	ret_msg->len = bio->bi_iter.bi_size;
 }
 
 /* Of an operation without data, bi_size is a range's length, and there is nothing to copy. */
-static struct bvec_iter dmu_payload(struct bio *bio, bool wanted)
+static struct bvec_iter dmu_request_payload(struct bio *bio, bool wanted)
 {
 	struct bvec_iter iter = bio->bi_iter;
 
@@ -128,7 +127,7 @@ struct bvec_iter dmu_request_payload_out(struct dmu_request *req)
 {
 	struct bio *bio = dmu_request_bio(req);
 
-	return dmu_payload(bio, bio_op(bio) == REQ_OP_WRITE);
+	return dmu_request_payload(bio, bio_op(bio) == REQ_OP_WRITE);
 }
 
 /* What must follow the answer's header; nothing when bi_size is 0. */
@@ -136,7 +135,8 @@ struct bvec_iter dmu_request_payload_in(struct dmu_request *req, u64 response)
 {
 	struct bio *bio = dmu_request_bio(req);
 
-	return dmu_payload(bio, bio_op(bio) == REQ_OP_READ && response == DM_USER_RESP_SUCCESS);
+	return dmu_request_payload(bio, bio_op(bio) == REQ_OP_READ &&
+					response == DM_USER_RESP_SUCCESS);
 }
 
 /**

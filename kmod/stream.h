@@ -40,6 +40,12 @@ struct dmu_stream {
 	bool claimed;
 };
 
+/* With channel->lock held. Who looks without it gets one value or the other, as a hint. */
+static inline void dmu_stream_set(struct dmu_stream *s, struct dmu_request *req)
+{
+	WRITE_ONCE(s->req, req);
+}
+
 void dmu_stream_init(struct dmu_stream *s);
 void dmu_stream_exit(struct dmu_stream *s);
 int dmu_stream_lock(struct dmu_stream *s, struct kiocb *iocb);

@@ -32,6 +32,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+struct dm_target;
 struct dmu_channel;
 struct dmu_request;
 struct target_type;
@@ -82,12 +83,38 @@ struct dmu_target {
 	struct hlist_node name_link;
 };
 
+/**
+ * struct dmu_counts - what `dmsetup status` tells of a target
+ * @queued:		requests that wait for a channel to take them
+ * @outstanding:	requests that a channel has taken and that have not ended
+ * @channels:		open channels
+ * @errors:		requests that ended with EIO so far
+ * @failing:		between `fail` and `unfail`
+ */
+struct dmu_counts {
+	unsigned int queued;
+	unsigned int outstanding;
+	unsigned int channels;
+	u64 errors;
+	bool failing;
+};
+
 extern struct target_type dmu_target_type;
 
 static inline const char *dmu_target_name(const struct dmu_target *t)
 {
 	return dev_name(&t->dev);
 }
+
+struct dmu_target *dmu_target_new(sector_t begin, const char *name);
+void dmu_target_end(struct dmu_target *t);
+
+void dmu_target_fail(struct dmu_target *t);
+void dmu_target_unfail(struct dmu_target *t);
+
+int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_request *req);
+void dmu_target_take_queued(struct dmu_target *t, struct list_head *ret_list);
+void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts);
 
 int dmu_target_join(struct dmu_target *t, struct dmu_channel *c);
 void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead);

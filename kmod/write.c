@@ -53,7 +53,7 @@ static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answe
 
 	in->payload = dmu_request_payload_in(req, in->header.type);
 	if (in->payload.bi_size) {
-		in->req = req;
+		dmu_stream_set(in, req);
 	} else {
 		c->nr_requests--;
 		ret_answered->req = req;
@@ -107,7 +107,7 @@ static int dmu_write_payload(struct dmu_channel *c, struct iov_iter *from,
 	} else if (!in->payload.bi_size) {
 		answered->req = in->req;
 		answered->status = BLK_STS_OK;
-		in->req = NULL;
+		dmu_stream_set(in, NULL);
 		c->nr_requests--;
 		ret = 1;
 	}
@@ -132,37 +132,40 @@ static ssize_t dmu_write_answer(struct dmu_channel *c, struct iov_iter *from,
 {
 	struct dmu_stream *in = &c->in;
 	size_t count = iov_iter_count(from);
+	ssize_t taken;
+	int ret = 0;
 
 	while (iov_iter_count(from)) {
-		bool in_header = in->pos < sizeof(in->header);
-		size_t want = min(dmu_write_left(in), iov_iter_count(from));
 		size_t before = iov_iter_count(from);
-		int ret;
+		size_t want = min(dmu_write_left(in), before);
 
-		if (in_header)
+		if (in->pos < sizeof(in->header))
 			ret = dmu_write_header(c, from, answered);
 		else
 			ret = dmu_write_payload(c, from, answered);
-		if (ret == -EINVAL)
-			return ret;
-		if (ret < 0)
-			return count - iov_iter_count(from) ?: ret;
-		if (ret > 0) {
-			in->pos = 0;
+		if (ret)
 			break;
-		}
 
 		want -= before - iov_iter_count(from);
 		if (!want)
 			continue;
 		/* a page is missing: nothing is claimed now, so getting it may take its time */
+		ret = -EFAULT;
 		if (fault_in_iov_iter_readable(from, want) == want)
-			return count - iov_iter_count(from) ?: -EFAULT;
+			break;
+		ret = -ERESTARTSYS;
 		if (signal_pending(current))
-			return count - iov_iter_count(from) ?: -ERESTARTSYS;
+			break;
+		ret = 0;
 		cond_resched();
 	}
-	return count - iov_iter_count(from);
+
+	if (ret > 0)
+		in->pos = 0;
+	if (ret == -EINVAL)
+		return ret;
+	taken = count - iov_iter_count(from);
+	return taken ?: ret;
 }
 
 /*
