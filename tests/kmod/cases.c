@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kmod-cases --list: the cases' names, one a line. kmod-cases NAME: runs one; exits with 0, with 77
+ * if it cannot run here, or with what went wrong on stderr.
+ *
+ * A case runs in a child. One that fails or hangs may leave I/O behind that nobody serves, and could
+ * not even die; so its parent takes those requests, and by closing the channel again fails them.
+ */
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "case.h"
+
+static const struct test_case *const groups[] = {
+	stream_cases, answer_cases, operation_cases, death_cases, suspend_cases, fail_cases,
+	wait_cases, memory_cases, NULL,
+};
+
+/* Far more than any case needs under emulation: only a hang gets there. */
+#define DEADLINE_S 180
+
+static void fail_waiting_io(pid_t child)
+{
+	char pattern[64], header[40];
+	glob_t nodes;
+
+	snprintf(pattern, sizeof(pattern), "/dev/dm-user/case-%d-*", child);
+	if (glob(pattern, 0, NULL, &nodes) != 0)
+		return;
+	for (size_t i = 0; i < nodes.gl_pathc; i++) {
+		int fd = open(nodes.gl_pathv[i], O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd >= 0)
+			(void)!read(fd, header, sizeof(header));
+		close(fd);
+	}
+	globfree(&nodes);
+}
+
+static int run(const struct test_case *c)
+{
+	time_t deadline = time(NULL) + DEADLINE_S;
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		setpgid(0, 0);
+		c->run();
+		exit(0);
+	}
+	CHECK(child > 0);
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		if (time(NULL) >= deadline) {
+			kill(-child, SIGKILL);
+			fail_waiting_io(child);
+		}
+		poll(NULL, 0, 10);
+	}
+	/* its own children, if it left any */
+	kill(-child, SIGKILL);
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	fprintf(stderr, "%s\n", time(NULL) >= deadline ? "no end within its time" :
+							 strsignal(WTERMSIG(status)));
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: kmod-cases --list | NAME\n");
+		return 2;
+	}
+	bool list = strcmp(argv[1], "--list") == 0;
+
+	for (int g = 0; groups[g]; g++) {
+		for (const struct test_case *c = groups[g]; c->name; c++) {
+			if (list)
+				puts(c->name);
+			else if (strcmp(c->name, argv[1]) == 0)
+				return run(c);
+		}
+	}
+	if (!list)
+		fprintf(stderr, "no case is called %s\n", argv[1]);
+	return list ? 0 : 2;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The worker's end of a channel, written from the ABI header alone: what a client of the original
+ * does, and nothing that it could not.
+ */
+#include "channel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "case.h"
+
+int channel_open(const struct target *t, int flags)
+{
+	int fd = open(t->node, O_RDWR | O_CLOEXEC | flags);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+int channel_read_all(int fd, void *buf, size_t len, size_t chunk)
+{
+	for (size_t done = 0; done < len;) {
+		size_t want = chunk && chunk < len - done ? chunk : len - done;
+		ssize_t n = read(fd, (char *)buf + done, want);
+
+		if (n < 0)
+			return -errno;
+		CHECK(n > 0 && (size_t)n <= want);
+		done += n;
+	}
+	return 0;
+}
+
+int channel_write_all(int fd, const void *buf, size_t len, size_t chunk)
+{
+	for (size_t done = 0; done < len;) {
+		size_t want = chunk && chunk < len - done ? chunk : len - done;
+		ssize_t n = write(fd, (const char *)buf + done, want);
+
+		if (n < 0)
+			return -errno;
+		CHECK(n > 0 && (size_t)n <= want);
+		done += n;
+	}
+	return 0;
+}
+
+int channel_next(int fd, struct dm_user_message *ret_msg, void *payload)
+{
+	int r = channel_read_all(fd, ret_msg, sizeof(*ret_msg), 0);
+
+	if (r < 0 || ret_msg->type != DM_USER_REQ_MAP_WRITE)
+		return r;
+	CHECK(ret_msg->len <= PAYLOAD_MAX);
+	return channel_read_all(fd, payload, ret_msg->len, 0);
+}
+
+int channel_answer(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len)
+{
+	struct dm_user_message *msg = calloc(1, sizeof(*msg) + len);
+
+	CHECK(msg);
+	msg->seq = seq;
+	msg->type = type;
+	if (len)
+		memcpy(msg->buf, payload, len);
+
+	int r = channel_write_all(fd, msg, sizeof(*msg) + len, 0);
+	free(msg);
+	return r;
+}
+
+short channel_events(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	CHECK(poll(&p, 1, 0) >= 0);
+	return p.revents;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker that keeps the volume in memory.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "target.h"
+
+struct server {
+	char *store;
+	uint64_t size; /* bytes */
+	size_t chunk;  /* bytes a read() and write() at most; 0: no limit */
+	int threads;
+	bool shared;   /* one channel for all threads instead of one each */
+	atomic_ullong counts[16]; /* requests, by type */
+	atomic_ullong fua;
+	/* private */
+	int fds[16];
+	pthread_t ids[16];
+	pthread_mutex_t reading;
+};
+
+void server_start(struct server *s, const struct target *t, int threads, bool shared, size_t chunk);
+/* Waits for the target's end; each thread must have got ENOTBLK. Frees everything. */
+void server_join(struct server *s);

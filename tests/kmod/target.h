@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A target to test with, and what device-mapper can do to it.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct target {
+	char name[64];    /* of the device, and of the node */
+	char node[128];   /* the channel's */
+	char device[128]; /* the block device's */
+	uint64_t sectors;
+};
+
+struct target_status {
+	unsigned queued, outstanding, channels, generation;
+	unsigned long long errors;
+	unsigned failing;
+};
+
+/* Each call in a process makes another name. Ends the process on failure. */
+void target_create(struct target *ret_t, uint64_t sectors);
+/* A device of `n` targets of the same size, with nodes NAME-0, NAME-1, …; node is the first's. */
+void target_create_several(struct target *ret_t, uint64_t sectors, int n);
+struct target_status target_status(const struct target *t);
+/* Waits until so many requests are queued. */
+void target_await_queued(const struct target *t, unsigned n);
+
+/* These return 0 or -errno. */
+int target_remove(const struct target *t);
+int target_suspend(const struct target *t, uint32_t flags);
+int target_resume(const struct target *t);
+/* Loads a table of one target, whose node will be `node_name`; device-mapper swaps it in at resume. */
+int target_load(const struct target *t, const char *node_name);
+int target_clear(const struct target *t);
+int target_message(const struct target *t, const char *message);
+
+/* A suspend in a process of its own, which exits with 0 if it succeeded. */
+pid_t target_suspend_start(const struct target *t, uint32_t flags);
