@@ -62,8 +62,7 @@ static int dmu_request_type(struct bio *bio)
 	case REQ_OP_READ:
 		return DM_USER_REQ_MAP_READ;
 	case REQ_OP_WRITE:
-		/* device-mapper splits a flush from its data: a flush is a WRITE of nothing */
-		return bio->bi_iter.bi_size ? DM_USER_REQ_MAP_WRITE : DM_USER_REQ_MAP_FLUSH;
+		return dmu_request_is_flush(bio) ? DM_USER_REQ_MAP_FLUSH : DM_USER_REQ_MAP_WRITE;
 	case REQ_OP_DISCARD:
 		return DM_USER_REQ_MAP_DISCARD;
 	case REQ_OP_SECURE_ERASE:
@@ -180,6 +179,9 @@ void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t
 
 	if (unlikely(status == BLK_STS_IOERR))
 		atomic64_inc(&t->errors);
+	/* before the end, which may bring what depends on this flush */
+	if (unlikely(dmu_request_is_flush(bio)))
+		dmu_target_flushed(t, req->seq, status);
 	bio->bi_status = status;
 	bio_endio(bio);
 }

@@ -43,6 +43,12 @@ static inline struct bio *dmu_request_bio(struct dmu_request *req)
 	return dm_bio_from_per_bio_data(req, sizeof(*req));
 }
 
+/* device-mapper splits a flush from its data: a flush is a WRITE of nothing. */
+static inline bool dmu_request_is_flush(struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_WRITE && !bio->bi_iter.bi_size;
+}
+
 struct dmu_request *dmu_request_init(struct bio *bio);
 void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_user_message *ret_msg);
 struct bvec_iter dmu_request_payload_out(struct dmu_request *req);

@@ -84,6 +84,50 @@ void dmu_target_wake_one(struct dmu_target *t)
 		wake_up_interruptible_poll(&t->wq, EPOLLIN | EPOLLRDNORM);
 }
 
+static void dmu_target_flush_failed(struct dmu_target *t)
+{
+	lockdep_assert_held(&t->lock);
+
+	WRITE_ONCE(t->unflushed, true);
+	t->unflushed_seq = t->next_seq;
+}
+
+/**
+ * dmu_target_flushed - a FLUSH is about to end
+ * @t:		the target
+ * @seq:	the FLUSH's, if it succeeded
+ * @status:	how it ends
+ *
+ * device-mapper makes two of a write with PREFLUSH, such as a journal's commit: a FLUSH, and then
+ * the write, which it sends even if the FLUSH failed. The submitter would never hear of that, and
+ * fsync would report success for data that is gone. Nothing tells the write from others, but that
+ * it has FUA as well. So none with FUA is taken until a FLUSH succeeds that was delivered later.
+ */
+void dmu_target_flushed(struct dmu_target *t, u64 seq, blk_status_t status)
+{
+	if (status == BLK_STS_DM_REQUEUE)
+		return;
+	if (likely(status == BLK_STS_OK && !READ_ONCE(t->unflushed)))
+		return;
+
+	spin_lock(&t->lock);
+	if (status != BLK_STS_OK)
+		dmu_target_flush_failed(t);
+	else if (seq >= t->unflushed_seq)
+		WRITE_ONCE(t->unflushed, false);
+	spin_unlock(&t->lock);
+}
+
+/* Whether a bio that is being mapped fails at once. */
+static bool dmu_target_refuses(struct dmu_target *t, struct bio *bio)
+{
+	lockdep_assert_held(&t->lock);
+
+	if (t->failing && dmu_request_is_flush(bio))
+		dmu_target_flush_failed(t);
+	return t->failing || (t->unflushed && (bio->bi_opf & REQ_FUA));
+}
+
 /**
  * dmu_target_add - queue a request that is being mapped
  * @t:		the target
@@ -102,7 +146,7 @@ int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_reques
 	 * queue under the same lock, as `fail` does. So either that finds this request, or this
 	 * sees the flag.
 	 */
-	if (unlikely(t->failing)) {
+	if (unlikely(dmu_target_refuses(t, dmu_request_bio(req)))) {
 		ret = DM_MAPIO_KILL;
 	} else if (unlikely(dm_noflush_suspending(ti))) {
 		ret = DM_MAPIO_REQUEUE;

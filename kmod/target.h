@@ -26,6 +26,7 @@
 #ifndef DMU_TARGET_H
 #define DMU_TARGET_H
 
+#include <linux/blk_types.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/list.h>
@@ -53,6 +54,8 @@ struct target_type;
  * @nr_broken:	channels that are broken and not yet released
  * @fence:	while @nr_broken: channels from this number on are held (see target.c)
  * @failing:	`fail` was said, and `unfail` not since: no bio is taken
+ * @unflushed:	a FLUSH failed, and none that was delivered later succeeded: no FUA is taken
+ * @unflushed_seq: @next_seq when it failed
  * @gone:	the destructor has run; set once
  *
  * @dev:	owns this memory; its name is the table's NAME
@@ -75,6 +78,8 @@ struct dmu_target {
 	unsigned int nr_broken;
 	u64 fence;
 	bool failing;
+	bool unflushed;
+	u64 unflushed_seq;
 	bool gone;
 
 	struct device dev;
@@ -123,5 +128,6 @@ bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c);
 bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c);
 int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c);
 void dmu_target_wake_one(struct dmu_target *t);
+void dmu_target_flushed(struct dmu_target *t, u64 seq, blk_status_t status);
 
 #endif /* DMU_TARGET_H */

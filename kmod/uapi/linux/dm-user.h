@@ -57,6 +57,10 @@ enum dm_user_request {
 /*
  * Hints and orders that came with a request, in dm_user_message.flags. Only FUA must be obeyed: the
  * WRITE is answered once its bytes are durable. A worker ignores bits that it does not know.
+ *
+ * After a FLUSH that did not succeed, no WRITE with FUA reaches a worker (its submitter gets EIO)
+ * until a FLUSH that was read later does: it could be the end of a journal's commit that the FLUSH
+ * was the beginning of.
  */
 #define DM_USER_REQ_MAP_FLAG_FAILFAST_DEV	0x00001
 #define DM_USER_REQ_MAP_FLAG_FAILFAST_TRANSPORT	0x00002
