@@ -138,14 +138,7 @@ static int dmu_read_wait(struct dmu_channel *c)
 	atomic_inc(&c->sleepers);
 	/* pairs with the barrier in dmu_read_part() */
 	smp_mb__after_atomic();
-	/*
-	 * A request wakes one exclusive sleeper. A channel that is held would waste that, so it
-	 * sleeps in the other way. Once not held, a channel never is.
-	 */
-	if (dmu_target_holds(t, c))
-		ret = wait_event_interruptible(t->wq, dmu_target_ready(t, c));
-	else
-		ret = wait_event_interruptible_exclusive(t->wq, dmu_target_ready(t, c));
+	ret = wait_event_interruptible_exclusive(t->wq, dmu_target_ready(t, c));
 	atomic_dec(&c->sleepers);
 	return ret;
 }

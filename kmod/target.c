@@ -55,7 +55,7 @@ struct dmu_target *dmu_target_new(sector_t begin, const char *name)
 	return t;
 }
 
-bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c)
+static bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c)
 {
 	return READ_ONCE(t->nr_broken) && c->number >= READ_ONCE(t->fence);
 }
@@ -75,12 +75,20 @@ bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c)
  * dmu_target_wake_one - there is a request in the queue: wake one sleeping reader, and all pollers
  * @t:	the target
  *
+ * One of those who sleep exclusively: in read(), or in an epoll that was told so (EPOLLEXCLUSIVE).
+ * A reader that has been woken passes it on (read.c); an epoll cannot, so a close does (below).
+ *
  * The wait queue itself says who sleeps, so there is no flag to go stale. wq_has_sleeper() has the
  * barrier between the caller's list_add() and the look; its pair is in whoever goes to sleep.
  */
 void dmu_target_wake_one(struct dmu_target *t)
 {
-	if (!list_empty(&t->queue) && wq_has_sleeper(&t->wq))
+	if (list_empty(&t->queue) || !wq_has_sleeper(&t->wq))
+		return;
+	/* the one could be of a channel that is broken or held, and take the wake-up from all others */
+	if (unlikely(READ_ONCE(t->nr_broken)))
+		wake_up_interruptible_all(&t->wq);
+	else
 		wake_up_interruptible_poll(&t->wq, EPOLLIN | EPOLLRDNORM);
 }
 
@@ -249,9 +257,11 @@ void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_h
 	spin_unlock(&c->lock);
 	spin_unlock(&t->lock);
 
-	/* held readers sleep without being exclusive, and several may now take requests */
+	/* several may now take requests; else one, if this channel's epoll had been woken for it */
 	if (unfenced)
 		wake_up_interruptible_all(&t->wq);
+	else
+		dmu_target_wake_one(t);
 }
 
 static void dmu_target_break_locked(struct dmu_target *t, struct dmu_channel *c,

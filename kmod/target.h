@@ -41,7 +41,7 @@ struct target_type;
 /**
  * struct dmu_target - one target of a table
  * @begin:	the target's first sector on its device; constant
- * @wq:		readers (exclusive) and pollers (not) of all channels; has its own lock
+ * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
  * @errors:	requests that ended with EIO; atomic
  *
  * @lock:	protects what follows
@@ -125,7 +125,6 @@ int dmu_target_join(struct dmu_target *t, struct dmu_channel *c);
 void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead);
 void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead);
 bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c);
-bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c);
 int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c);
 void dmu_target_wake_one(struct dmu_target *t);
 void dmu_target_flushed(struct dmu_target *t, u64 seq, blk_status_t status);
