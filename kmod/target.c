@@ -66,9 +66,12 @@ static bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c)
  */
 bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c)
 {
-	if (dmu_channel_error(c) || READ_ONCE(c->out.req))
+	if (dmu_channel_error(c))
 		return true;
-	return !list_empty(&t->queue) && !dmu_target_holds(t, c);
+	if (!list_empty(&t->queue) && !dmu_target_holds(t, c))
+		return true;
+	smp_rmb(); /* pairs with dmu_target_deliver(), which moves a request from there to here */
+	return READ_ONCE(c->out.req);
 }
 
 /**
@@ -207,12 +210,13 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 		goto unlock;
 	}
 
+	dmu_stream_set(&c->out, req);
+	smp_wmb(); /* pairs with dmu_target_ready(): who misses it in the queue finds it here */
 	list_del(&req->link);
 	t->nr_queued--;
 	req->seq = t->next_seq++;
 	c->nr_requests++;
 	c->out.claimed = true;
-	dmu_stream_set(&c->out, req);
 unlock:
 	spin_unlock(&c->lock);
 	spin_unlock(&t->lock);
