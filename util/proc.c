@@ -150,20 +150,38 @@ int proc_parse_status(const char *text, struct proc_status *ret_status)
 	return r;
 }
 
-int proc_parse_stat_flags(const char *text, uint64_t *ret_flags)
+/* From a field's begin to a later one's. */
+static int skip_fields(const char **cursor, unsigned int count)
+{
+	for (; count > 0; count--) {
+		const char *space = strchr(*cursor, ' ');
+
+		if (!space)
+			return -EBADMSG;
+		*cursor = space + 1;
+	}
+	return 0;
+}
+
+int proc_parse_stat(const char *text, struct proc_stat *ret_stat)
 {
 	const char *cursor = strrchr(text, ')');
+	struct proc_stat s = {};
+	int r;
 
 	if (!cursor)
 		return -EBADMSG;
-	/* From the name, field 2, to the space before field 9. */
-	for (int field = 2; field < 9; field++) {
-		cursor = strchr(cursor, ' ');
-		if (!cursor)
-			return -EBADMSG;
-		cursor++;
-	}
-	return take_number(&cursor, 10, ret_flags);
+	/* The name is field 2, the session 6, the flags are 9. */
+	r = skip_fields(&cursor, 4);
+	if (r == 0)
+		r = take_number(&cursor, 10, &s.session);
+	if (r == 0)
+		r = skip_fields(&cursor, 3);
+	if (r == 0)
+		r = take_number(&cursor, 10, &s.flags);
+	if (r == 0)
+		*ret_stat = s;
+	return r;
 }
 
 int proc_parse_cgroup(const char *text, char *ret_path, size_t size)
@@ -217,16 +235,28 @@ static int take_limit(const char **cursor, uint64_t *ret_limit)
 	return 0;
 }
 
-int proc_parse_core_limit(const char *text, uint64_t *ret_soft, uint64_t *ret_hard)
+/* The line that begins with name and blanks; NULL if none does. */
+static const char *find_limit(const char *text, const char *name)
 {
-	static const char name[] = "Max core file size ";
-	const char *cursor = strstr(text, name);
+	size_t length = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		if (*line == '\n')
+			line++;
+		if (strncmp(line, name, length) == 0 && line[length] == ' ')
+			return line + length;
+	}
+	return NULL;
+}
+
+int proc_parse_limit(const char *text, const char *name, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+	const char *cursor = find_limit(text, name);
 	uint64_t soft, hard;
 	int r;
 
 	if (!cursor)
 		return -EBADMSG;
-	cursor += strlen(name);
 	r = take_limit(&cursor, &soft);
 	if (r == 0)
 		r = take_limit(&cursor, &hard);

@@ -44,8 +44,14 @@ int proc_read(int dir_fd, const char *path, char *text, size_t size);
 
 int proc_parse_status(const char *text, struct proc_status *ret_status);
 
-/* Field 9 of "stat": the kernel's PF_ flags. The name before it may hold spaces and parentheses. */
-int proc_parse_stat_flags(const char *text, uint64_t *ret_flags);
+/* Of one thread, from its "stat". */
+struct proc_stat {
+	uint64_t session; /* as the reader's pid namespace knows it; 0 if it does not */
+	uint64_t flags;	  /* the kernel's PF_ ones */
+};
+
+/* The name, which comes before them, may hold spaces and parentheses. */
+int proc_parse_stat(const char *text, struct proc_stat *ret_stat);
 
 /* The cgroup2 path in "cgroup": the line that begins with "0::". -ENODATA if there is none. */
 int proc_parse_cgroup(const char *text, char *ret_path, size_t size);
@@ -56,8 +62,8 @@ int proc_parse_cgroup(const char *text, char *ret_path, size_t size);
  */
 int proc_parse_pidfd(const char *text, int64_t *ret_pid);
 
-/* Soft and hard "Max core file size" in "limits"; UINT64_MAX is "unlimited". */
-int proc_parse_core_limit(const char *text, uint64_t *ret_soft, uint64_t *ret_hard);
+/* Soft and hard of what "limits" calls name, "Max core file size" say; UINT64_MAX is "unlimited". */
+int proc_parse_limit(const char *text, const char *name, uint64_t *ret_soft, uint64_t *ret_hard);
 
 /* Takes the line at *cursor and moves on. 1; 0 at the end of the text; or -EBADMSG. */
 int proc_next_mount(const char **cursor, struct proc_mount *ret_mount);

@@ -67,6 +67,11 @@ enum {
 	CONFINE_FD_RESOURCES = 6, /* the first of the resources, in the order of the manifest */
 };
 #define CONFINE_RESOURCES_MAX 8
+/*
+ * How many descriptors a sealed worker may have: one more than is ever in use, so that a second channel
+ * arrives and can be refused with an error instead of breaking the connection.
+ */
+#define CONFINE_NOFILE(n_resources) (CONFINE_FD_RESOURCES + (n_resources) + 1)
 
 /* Sent once by the child on CONFINE_FD_SETUP, by whichever program got there. */
 struct confine_report {

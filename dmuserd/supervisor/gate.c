@@ -8,6 +8,28 @@
  * descriptor of its own, because filters, capabilities, namespaces, root and even descriptors
  * belong to threads. A process that changes while it is looked at is refused: a confined one has no
  * way to.
+ *
+ * Who notices when a step of confinement (confine-step.h) was left out. "next" is the step after it
+ * that then cannot be done, and is reported by its own name. tests/attack/steps has a test for each.
+ *
+ *	io-flusher	here: flags		bounding-set	here: capabilities
+ *	cgroup		here: path		groups		here: gid, groups
+ *	clone		here: namespaces	uid		here: uid
+ *	id-map		next: groups		parent-death	here: session (its other half)
+ *	memlock-limit	here: limits, or	no-new-privs	next: landlock, inner-filter
+ *			next: mlock		outer-filter	here: count of filters
+ *	signals		here: signals, umask	exec		nothing is left to be reported sealed
+ *	descriptors	here: descriptors	dumpable	here: owner of /proc files, core limit
+ *	root		here: root, mounts	mlock		here: locked memory
+ *	listen		the supervisor's connect() is refused
+ *	rlimits		here: limits		inner-filter	here: count of filters
+ *
+ *	capabilities	nobody, for nothing is different: exec has left none, and this only makes sure.
+ *			Should one ever be left, it shows here
+ *	landlock	nobody: /proc does not tell. The root is empty and both filters allow no call
+ *			that it would refuse, so that it is a lock behind locked doors; the step itself
+ *			reports when the kernel refuses it
+ *	setup, prepare, threads		are work to be done, not powers to be given up
  */
 #include "dmuserd/supervisor/gate.h"
 #include "util/cleanup.h"
@@ -156,19 +178,26 @@ static int check_status(const struct gate *g)
 	return r;
 }
 
-static int check_io_flusher(const struct gate *g)
+/*
+ * A session of its own shares no terminal, and no signal to a group. It is also the one trace of the
+ * step that binds a child to its spawner's life: the signal itself stands nowhere in /proc.
+ */
+static int check_stat(const struct gate *g)
 {
 	char text[1024];
-	uint64_t flags = 0;
+	struct proc_stat s = {};
 	int r = proc_read(g->fd, "stat", text, sizeof(text));
 
 	if (r == 0)
-		r = proc_parse_stat_flags(text, &flags);
+		r = proc_parse_stat(text, &s);
 	if (r < 0)
 		return r;
-	if ((flags & IO_FLUSHER_FLAGS) != IO_FLUSHER_FLAGS)
-		return refuse(g, "io-flusher", "flags %" PRIx64 " lack some of %x", flags,
+	if ((s.flags & IO_FLUSHER_FLAGS) != IO_FLUSHER_FLAGS)
+		return refuse(g, "io-flusher", "flags %" PRIx64 " lack some of %x", s.flags,
 			      IO_FLUSHER_FLAGS);
+	if (s.session != (uint64_t)g->expected->pid)
+		return refuse(g, "session", "that of process %" PRIu64 ", expected its own",
+			      s.session);
 	return 0;
 }
 
@@ -190,20 +219,39 @@ static int check_namespaces(const struct gate *g)
 /* A file of a process that is not dumpable belongs to root, any other to the process's uid. */
 static int check_dumpable(const struct gate *g)
 {
-	char text[4096];
-	uint64_t soft = 0, hard = 0;
 	struct stat st;
-	int r;
 
 	if (fstatat(g->fd, "status", &st, 0) < 0)
 		return -errno;
-	if (st.st_uid != 0)
-		return refuse(g, "dumpable", "its /proc files belong to uid %u", st.st_uid);
-	r = proc_read(g->fd, "limits", text, sizeof(text));
-	if (r == 0)
-		r = proc_parse_core_limit(text, &soft, &hard);
-	if (r == 0 && (soft != 0 || hard != 0))
-		r = refuse(g, "core-limit", "a core file may have %" PRIu64 " bytes", hard);
+	return st.st_uid == 0 ? 0
+			      : refuse(g, "dumpable", "its /proc files belong to uid %u", st.st_uid);
+}
+
+static int check_limits(const struct gate *g)
+{
+	const uint64_t memlock = g->expected->memlock_limit_bytes;
+	const struct {
+		const char *name, *what;
+		uint64_t min, max;
+	} limits[] = {
+		{ "Max core file size", "core-limit", 0, 0 },
+		{ "Max open files", "descriptor-limit", 0, g->expected->nofile_limit },
+		{ "Max file size", "file-size-limit", 0, g->expected->fsize_limit_bytes },
+		{ "Max locked memory", "locked-memory-limit", memlock == UINT64_MAX ? 0 : memlock,
+		  memlock },
+	};
+	char text[4096];
+	int r = proc_read(g->fd, "limits", text, sizeof(text));
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(limits); i++) {
+		uint64_t soft = 0, hard = 0;
+
+		r = proc_parse_limit(text, limits[i].name, &soft, &hard);
+		if (r == 0 && (soft < limits[i].min || hard > limits[i].max))
+			r = refuse(g, limits[i].what,
+				   "%" PRIu64 " and at most %" PRIu64 ", expected %" PRIu64, soft,
+				   hard, limits[i].max);
+	}
 	return r;
 }
 
@@ -367,8 +415,8 @@ static int check_root(const struct gate *g)
 static int check_thread(const struct gate *g)
 {
 	static int (*const checks[])(const struct gate *g) = {
-		check_status, check_io_flusher, check_namespaces, check_dumpable,
-		check_cgroup, check_root,	check_fds,
+		check_status, check_stat,   check_namespaces, check_dumpable,
+		check_limits, check_cgroup, check_root,	      check_fds,
 	};
 	int r = 0;
 

@@ -19,6 +19,11 @@ struct gate_expectation {
 	uid_t uid; /* and gid: real, effective, saved, file system */
 	uint32_t filters; /* exact count of seccomp filters on every thread */
 	uint64_t memlock_min_bytes; /* VmLck at least; 0: not asked */
+	/* What RLIMIT_… allow: memory to lock exactly, which only the spawner can have set (UINT64_MAX:
+	 * not asked); of the others no more, soft and hard. Core files are always 0. */
+	uint64_t memlock_limit_bytes;
+	uint64_t nofile_limit;
+	uint64_t fsize_limit_bytes;
 	const char *cgroup; /* how its cgroup's path ends: "<group>/<name>"; NULL: not asked */
 	/* Exactly these descriptors: number and (st_dev, st_ino) of the supervisor's own one. 0, 1, 2 are
 	 * expected to be /dev/null without being listed. own_fd -1: a socket whose inode cannot be known

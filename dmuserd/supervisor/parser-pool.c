@@ -247,6 +247,7 @@ static int look_at(const struct parser *p)
 		.pidfd = p->pidfd,
 		.uid = p->pool->m->settings.parser_uid_base + p->seat,
 		.filters = FILTERS,
+		.nofile_limit = NOFILE_MAX,
 		.cgroup = cgroup,
 		.n_fds = 1,
 		.fds = { { .fd = CONFINE_FD_LINK, .own_fd = p->its_link } },

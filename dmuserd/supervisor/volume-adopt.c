@@ -176,6 +176,7 @@ static int start_gate(struct volume *v)
 {
 	_cleanup_(closep) int channel = -EBADF;
 	char detail[256], node[CHANNEL_NODE_SIZE];
+	struct worker_limits limits;
 	int r;
 
 	channel_node(v->uuid, v->generation, node);
@@ -183,7 +184,11 @@ static int start_gate(struct volume *v)
 	if (r < 0)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, "cannot find %s: %s", node,
 				   strerror(-r));
-	if (worker_check(v->worker, channel, v->resources, v->n_resources, sizeof(detail), detail) != 0)
+	volume_worker_limits(v, &limits);
+	/* It was started by another manifest, perhaps. It passed the gate then, and cannot raise it. */
+	limits.memlock_max_bytes = UINT64_MAX;
+	if (worker_check(v->worker, &limits, channel, v->resources, v->n_resources, sizeof(detail),
+			 detail) != 0)
 		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "gate: %s", detail);
 	return STEP_DONE;
 }

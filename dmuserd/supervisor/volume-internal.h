@@ -196,6 +196,7 @@ int volume_start_hello(struct volume *v);
 int volume_start_gate(struct volume *v);
 int volume_start_channel(struct volume *v);
 int volume_new_worker(struct volume *v);
+void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limits);
 /* Now, and what follows from it. */
 void volume_degrade(struct volume *v);
 

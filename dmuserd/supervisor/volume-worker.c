@@ -196,19 +196,31 @@ static uint64_t memory_bytes(const struct volume *v)
 	return sum;
 }
 
+void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limits)
+{
+	const struct parser_manifest *m = &v->spec.backend->manifest;
+
+	*ret_limits = (struct worker_limits){
+		.size_bytes = v->size_bytes,
+		.memlock_max_bytes = memory_bytes(v) + m->memory_max_bytes + MEMLOCK_BASE_BYTES +
+				     m->n_threads * MEMLOCK_THREAD_BYTES,
+	};
+}
+
 static void fill_request(const struct volume *v, struct spawner_request *ret)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
 	uint64_t memory = memory_bytes(v);
+	struct worker_limits limits;
 
+	volume_worker_limits(v, &limits);
 	*ret = (struct spawner_request){
 		.role = SPAWNER_WORKER,
 		.uid = v->worker_uid,
 		.n_resources = (uint32_t)v->n_resources,
 		.pids_max = m->n_threads + EXTRA_THREADS,
 		.nofile_max = NOFILE_MAX,
-		.memlock_max_bytes = memory + m->memory_max_bytes + MEMLOCK_BASE_BYTES +
-				     m->n_threads * MEMLOCK_THREAD_BYTES,
+		.memlock_max_bytes = limits.memlock_max_bytes,
 	};
 	if (m->memory_max_bytes > 0)
 		ret->memory_max_bytes = memory + memory / MEMORY_OVERHEAD_SHARE +
@@ -252,9 +264,12 @@ int volume_start_hello(struct volume *v)
 
 int volume_start_gate(struct volume *v)
 {
+	struct worker_limits limits;
 	char detail[256];
 
-	if (worker_check(v->worker, -EBADF, v->resources, v->n_resources, sizeof(detail), detail) != 0)
+	volume_worker_limits(v, &limits);
+	if (worker_check(v->worker, &limits, -EBADF, v->resources, v->n_resources, sizeof(detail),
+			 detail) != 0)
 		return fail_worker(v, -EPERM, detail);
 	return STEP_DONE;
 }

@@ -510,8 +510,8 @@ static void expect_fd(struct gate_expectation *e, int fd, int own_fd)
 	e->fds[e->n_fds++].own_fd = own_fd;
 }
 
-int worker_check(struct worker *w, int channel, const int *resources, size_t n_resources,
-		 size_t detail_size, char *ret_detail)
+int worker_check(struct worker *w, const struct worker_limits *limits, int channel,
+		 const int *resources, size_t n_resources, size_t detail_size, char *ret_detail)
 {
 	struct gate_expectation expected = {
 		.pid = w->pid,
@@ -519,6 +519,9 @@ int worker_check(struct worker *w, int channel, const int *resources, size_t n_r
 		.uid = w->uid,
 		.filters = FILTERS,
 		.memlock_min_bytes = MEMLOCK_MIN_BYTES,
+		.memlock_limit_bytes = limits->memlock_max_bytes,
+		.nofile_limit = CONFINE_NOFILE(n_resources),
+		.fsize_limit_bytes = limits->size_bytes,
 	};
 	char cgroup[sizeof(w->group) + sizeof(w->uuid)];
 	struct gate_verdict verdict = {};

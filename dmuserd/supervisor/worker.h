@@ -60,13 +60,19 @@ void worker_cancel_step(struct worker *w);
 /* Takes over one that the spawner's LIST named. pidfd is consumed in every case; group: as it was spawned in. */
 int worker_adopt(struct worker *w, pid_t pid, int pidfd, uid_t uid, const char *group);
 
+/* What of a worker's limits depends on its volume. */
+struct worker_limits {
+	uint64_t size_bytes;	     /* of its volume: no file of it grows beyond that */
+	uint64_t memlock_max_bytes; /* as asked of the spawner; UINT64_MAX: nobody knows any more */
+};
+
 /*
  * Is it confined? Looks once, now, and drops the supervisor's copy of the bound control socket. channel: an
  * O_PATH descriptor of the node that it must hold, or -EBADF: it must hold none.
  * 0; 1 when it is not confined, or nobody could look, with words in ret_detail.
  */
-int worker_check(struct worker *w, int channel, const int *resources, size_t n_resources,
-		 size_t detail_size, char *ret_detail);
+int worker_check(struct worker *w, const struct worker_limits *limits, int channel,
+		 const int *resources, size_t n_resources, size_t detail_size, char *ret_detail);
 
 /* Asks it to finish and exit. -ENOTCONN if it cannot be asked. */
 int worker_stop(struct worker *w);

@@ -236,7 +236,7 @@ void worker_fill_request(struct rig *rig, const struct worker *w,
 		.pids_max = 8,
 		.nofile_max = 64,
 		.memory_max_bytes = 64 << 20,
-		.memlock_max_bytes = 128 << 20,
+		.memlock_max_bytes = RIG_MEMLOCK_BYTES,
 		.group = RIG_GROUP,
 	};
 	snprintf(ret_request->name, sizeof(ret_request->name), "%s", w->name);
@@ -427,6 +427,8 @@ void worker_expect(const struct worker *w, struct gate_expectation *ret_expected
 		.uid = w->uid,
 		.filters = RIG_FILTERS,
 		.memlock_min_bytes = 4096,
+		.memlock_limit_bytes = RIG_MEMLOCK_BYTES,
+		.nofile_limit = 16,
 		.cgroup = w->cgroup,
 		.n_fds = 2,
 		.fds = { { CONFINE_FD_LINK, w->listener }, { CONFINE_FD_RESOURCES, w->memfd } },

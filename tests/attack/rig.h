@@ -11,6 +11,7 @@
 #define RIG_TIMEOUT_MS 20000
 #define RIG_FILTERS    3 /* the spawner's, the outer and the inner one */
 #define RIG_GROUP      "container-1"
+#define RIG_MEMLOCK_BYTES (128 << 20)
 
 struct rig {
 	const char *build; /* where the programs and profiles are */

@@ -75,6 +75,7 @@ static void the_memory_backend_seals_and_passes_the_gate(const char *build)
 	CHECK_STR(confine_step_name(report.step), "sealed");
 	CHECK_EQ(worker_wait_end(&w), 0);
 	worker_expect(&w, &expected);
+	expected.fsize_limit_bytes = setup.size_bytes;
 	check_gate_expecting(&expected, "");
 }
 
@@ -281,7 +282,7 @@ static void the_spawner_has_its_five_capabilities_and_its_filter(const char *bui
 {
 	char path[64], text[8192];
 	struct proc_status s;
-	uint64_t flags;
+	struct proc_stat stat;
 
 	begin(build);
 	snprintf(path, sizeof(path), "/proc/%d/status", rig.spawner);
@@ -297,8 +298,8 @@ static void the_spawner_has_its_five_capabilities_and_its_filter(const char *bui
 	CHECK_EQ(s.seccomp_filters, 1);
 	snprintf(path, sizeof(path), "/proc/%d/stat", rig.spawner);
 	CHECK_EQ(proc_read(AT_FDCWD, path, text, sizeof(text)), 0);
-	CHECK_EQ(proc_parse_stat_flags(text, &flags), 0);
-	CHECK_EQ(flags & 0x180000, 0x180000);
+	CHECK_EQ(proc_parse_stat(text, &stat), 0);
+	CHECK_EQ(stat.flags & 0x180000, 0x180000);
 }
 
 const struct attack_case spawner_cases[] = {

@@ -143,19 +143,21 @@ static void a_field_is_found_only_where_a_line_begins(void **state)
 	assert_int_equal(s.seccomp_filters, 3);
 }
 
-static void stat_flags_are_field_nine_whatever_the_name_is(void **state)
+static void session_and_flags_are_found_whatever_the_name_is(void **state)
 {
-	uint64_t flags = 0;
+	static const char *const torn[] = { "187 (cat) S 180 187 187", "187 (cat) S 180", "187", "",
+					    "187 (cat) S 180 187 -1 0 -1 64 9" };
+	struct proc_stat s;
 
-	assert_int_equal(proc_parse_stat_flags("187 (cat) S 180 187 187 0 -1 1572864 9 0", &flags),
-			 0);
-	assert_int_equal(flags, 0x180000);
-	assert_int_equal(proc_parse_stat_flags("1 (a) R 0 0 0 0 0 7) S 2 3 4 0 -1 64 1", &flags),
-			 0);
-	assert_int_equal(flags, 64);
-	assert_int_equal(proc_parse_stat_flags("187 (cat) S 180 187", &flags), -EBADMSG);
-	assert_int_equal(proc_parse_stat_flags("", &flags), -EBADMSG);
-	assert_int_equal(flags, 64);
+	assert_int_equal(proc_parse_stat("187 (cat) S 180 186 187 0 -1 1572864 9 0", &s), 0);
+	assert_int_equal(s.session, 187);
+	assert_int_equal(s.flags, 0x180000);
+	assert_int_equal(proc_parse_stat("1 (a) R 0 0 0 0 0 7) S 2 3 4 0 -1 64 1", &s), 0);
+	assert_int_equal(s.session, 4);
+	assert_int_equal(s.flags, 64);
+	for (size_t i = 0; i < ARRAY_SIZE(torn); i++)
+		assert_int_equal(proc_parse_stat(torn[i], &s), -EBADMSG);
+	assert_int_equal(s.flags, 64);
 }
 
 static void the_cgroup2_path_is_the_line_of_hierarchy_zero(void **state)
@@ -184,24 +186,28 @@ static void a_pidfd_names_its_process(void **state)
 	assert_int_equal(proc_parse_pidfd("Pid:\t-2\n", &pid), -EBADMSG);
 }
 
-static void core_limits_are_numbers_or_unlimited(void **state)
+static void limits_are_numbers_or_unlimited(void **state)
 {
-	static const char head[] = "Limit                     Soft Limit           Hard Limit\n";
+	static const char text[] = "Limit                     Soft Limit     Hard Limit   Units\n"
+				   "Max file size             4096           unlimited    bytes\n"
+				   "Max core file size        0              1            bytes\n"
+				   "Max open files            none           1            files\n"
+				   "Max locked memory         7\n";
 	uint64_t soft = 1, hard = 1;
-	char text[256];
 
-	snprintf(text, sizeof(text),
-		 "%sMax core file size        0                    0     bytes\n", head);
-	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), 0);
+	assert_int_equal(proc_parse_limit(text, "Max core file size", &soft, &hard), 0);
 	assert_int_equal(soft, 0);
-	assert_int_equal(hard, 0);
-	snprintf(text, sizeof(text), "%sMax core file size        0            unlimited   bytes\n",
-		 head);
-	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), 0);
+	assert_int_equal(hard, 1);
+	assert_int_equal(proc_parse_limit(text, "Max file size", &soft, &hard), 0);
+	assert_int_equal(soft, 4096);
 	assert_int_equal(hard, UINT64_MAX);
-	assert_int_equal(proc_parse_core_limit(head, &soft, &hard), -EBADMSG);
-	snprintf(text, sizeof(text), "%sMax core file size        none         0   bytes\n", head);
-	assert_int_equal(proc_parse_core_limit(text, &soft, &hard), -EBADMSG);
+	/* No number, one too few, no such line, no such line's beginning. */
+	assert_int_equal(proc_parse_limit(text, "Max open files", &soft, &hard), -EBADMSG);
+	assert_int_equal(proc_parse_limit(text, "Max locked memory", &soft, &hard), -EBADMSG);
+	assert_int_equal(proc_parse_limit(text, "Max cpu time", &soft, &hard), -EBADMSG);
+	assert_int_equal(proc_parse_limit(text, "Max file", &soft, &hard), -EBADMSG);
+	assert_int_equal(proc_parse_limit(text, "file size", &soft, &hard), -EBADMSG);
+	assert_int_equal(soft, 4096);
 }
 
 static void mounts_are_read_line_by_line(void **state)
@@ -273,10 +279,10 @@ int main(void)
 		cmocka_unit_test(status_refuses_a_field_that_is_given_twice),
 		cmocka_unit_test(status_refuses_a_misshapen_field),
 		cmocka_unit_test(a_field_is_found_only_where_a_line_begins),
-		cmocka_unit_test(stat_flags_are_field_nine_whatever_the_name_is),
+		cmocka_unit_test(session_and_flags_are_found_whatever_the_name_is),
 		cmocka_unit_test(the_cgroup2_path_is_the_line_of_hierarchy_zero),
 		cmocka_unit_test(a_pidfd_names_its_process),
-		cmocka_unit_test(core_limits_are_numbers_or_unlimited),
+		cmocka_unit_test(limits_are_numbers_or_unlimited),
 		cmocka_unit_test(mounts_are_read_line_by_line),
 		cmocka_unit_test(a_torn_line_of_mounts_is_refused),
 		cmocka_unit_test(an_option_is_a_whole_word),
