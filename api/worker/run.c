@@ -12,20 +12,12 @@
 #include "api/worker/request.h"
 #include "api/worker/seal.h"
 #include "api/worker/serve.h"
+#include "dmuserd/messages/test-hooks.h"
 #include "util/fd.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/*
- * One number more than is ever in use, so that a second channel arrives and can be refused with an
- * error instead of breaking the connection.
- */
-static uint32_t descriptor_limit(const struct dmuser_worker *worker)
-{
-	return CONFINE_FD_RESOURCES + worker->ops->n_resources + 1;
-}
 
 static void take_setup(struct dmuser_worker *worker)
 {
@@ -52,7 +44,7 @@ _Noreturn static void confined_run(struct dmuser_worker *worker)
 {
 	struct seal seal = {
 		.lock_memory = true,
-		.nofile_max = descriptor_limit(worker),
+		.nofile_max = CONFINE_NOFILE(worker->ops->n_resources),
 		.listen = true,
 		.start_threads = start_threads,
 		.userdata = worker,
@@ -80,7 +72,7 @@ static bool started_by_spawner(int argc, char **argv)
 	struct stat st;
 
 #ifdef DMUSER_TEST_HOOKS
-	if (argc == 2 && strncmp(argv[1], "--skip-step=", 12) == 0)
+	if (argc == 2 && strncmp(argv[1], HOOK_OPTION, strlen(HOOK_OPTION)) == 0)
 		argc = 1;
 #endif
 	return argc == 1 && fstat(CONFINE_FD_SETUP, &st) == 0 && S_ISSOCK(st.st_mode);

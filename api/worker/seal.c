@@ -8,6 +8,7 @@
  * report is all that leaves. Calls the kernel directly where libc has no wrapper.
  */
 #include "api/worker/seal.h"
+#include "dmuserd/messages/test-hooks.h"
 #include "util/fd.h"
 
 #include <errno.h>
@@ -43,35 +44,44 @@ _Noreturn void seal_fail(enum confine_step step, int error, const char *detail)
 	_exit(1);
 }
 
+static struct hooks hooks;
+
 #ifdef DMUSER_TEST_HOOKS
-static const char *skipped_step = "";
-
-/* Before main(), so that whoever uses the seal need not know of the hook. */
-__attribute__((constructor)) static void read_test_hook(int argc, char **argv)
+/* Before main(), so that whoever uses the seal need not know of them. */
+__attribute__((constructor)) static void read_test_hooks(int argc, char **argv)
 {
-	static const char option[] = "--skip-step=";
-
-	if (argc > 1 && strncmp(argv[1], option, strlen(option)) == 0)
-		skipped_step = argv[1] + strlen(option);
-}
-
-static bool wanted(enum confine_step step)
-{
-	return strcmp(skipped_step, confine_step_name(step)) != 0;
-}
-#else
-static bool wanted(enum confine_step step)
-{
-	return true;
+	if (argc > 1)
+		hooks_from_option(&hooks, argv[1]);
 }
 #endif
+
+struct step {
+	enum confine_step step;
+	int (*run)(const struct seal *seal);
+	bool needed; /* what follows cannot run without it; tests cannot leave it out */
+};
+
+static void take_steps(const struct step *steps, size_t count, const struct seal *seal)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r;
+
+		if (hook_skips(&hooks, confine_step_name(steps[i].step)) && !steps[i].needed)
+			continue;
+		r = hook_enter(&hooks, steps[i].step, CONFINE_FD_SETUP, -1);
+		if (r == 0 && steps[i].run)
+			r = steps[i].run(seal);
+		if (r < 0)
+			seal_fail(steps[i].step, r, NULL);
+	}
+}
 
 /*
  * exec gave the new program no capability, as the spawner's securebits and empty sets have it; this is
  * what holds should one of those ever be wrong. Inheritable and ambient go too: there is no later exec
  * to use them, and the gate wants every set empty.
  */
-static int drop_capabilities(void)
+static int drop_capabilities(const struct seal *seal)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -98,7 +108,7 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
  * exec makes a process dumpable again. Not dumpable, /proc/PID belongs to root and nothing of the same
  * uid may trace it or read its memory, which holds volume data; and no core file may hold that either.
  */
-static int forbid_dumps(void)
+static int forbid_dumps(const struct seal *seal)
 {
 	if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) < 0)
 		return -errno;
@@ -107,26 +117,25 @@ static int forbid_dumps(void)
 
 void seal_enter(void)
 {
-	int r;
+	static const struct step steps[] = {
+		{ CONFINE_CAPABILITIES, drop_capabilities, false },
+		{ CONFINE_DUMPABLE, forbid_dumps, false },
+		/* The program's own, which follow: here tests halt before them, or have them fail. */
+		{ CONFINE_SETUP, NULL, true },
+		{ CONFINE_PREPARE, NULL, true },
+	};
 
-	if (wanted(CONFINE_CAPABILITIES)) {
-		r = drop_capabilities();
-		if (r < 0)
-			seal_fail(CONFINE_CAPABILITIES, r, NULL);
-	}
-	if (wanted(CONFINE_DUMPABLE)) {
-		r = forbid_dumps();
-		if (r < 0)
-			seal_fail(CONFINE_DUMPABLE, r, NULL);
-	}
+	take_steps(steps, sizeof(steps) / sizeof(steps[0]), NULL);
 }
 
 /*
  * A worker that serves the reclaim of the very memory it would page in waits for itself. On fault,
  * because a plain MCL_FUTURE makes all of a sparse volume resident at once.
  */
-static int lock_memory(void)
+static int lock_memory(const struct seal *seal)
 {
+	if (!seal->lock_memory)
+		return 0;
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
@@ -138,8 +147,10 @@ static int set_limits(const struct seal *seal)
 }
 
 /* listen() by the worker itself: SO_PEERCRED shows a connecting supervisor who called it. */
-static int listen_on_link(void)
+static int listen_on_link(const struct seal *seal)
 {
+	if (!seal->listen)
+		return 0;
 	return listen(CONFINE_FD_LINK, LINK_BACKLOG) < 0 ? -errno : 0;
 }
 
@@ -175,7 +186,7 @@ static uint64_t landlock_fs_rights(long version)
  * accepted, because this is the second lock on doors already shut: the root is empty and read-only, and
  * the inner filter allows no call that opens, binds, connects or signals.
  */
-static int restrict_by_landlock(void)
+static int restrict_by_landlock(const struct seal *seal)
 {
 	struct landlock_ruleset rules = {};
 	size_t size = sizeof(rules.handled_access_fs);
@@ -202,11 +213,19 @@ static int restrict_by_landlock(void)
 	return (int)r;
 }
 
+/* After Landlock, which binds the calling thread and those that it starts. */
+static int start_threads(const struct seal *seal)
+{
+	return seal->start_threads ? seal->start_threads(seal->userdata) : 0;
+}
+
+static struct sock_fprog profile;
+
 /*
  * pread, because the supervisor may hand out one open file to many: its offset is shared. The profile's
  * descriptor is gone before the filter is there, so that no filter need allow closing it.
  */
-static int take_profile(struct sock_fprog *ret_program)
+static int take_profile(const struct seal *seal)
 {
 	static struct sock_filter instructions[BPF_MAXINSNS];
 	size_t taken = 0;
@@ -224,59 +243,35 @@ static int take_profile(struct sock_fprog *ret_program)
 	/* Empty or torn: not a program. The kernel checks the rest. */
 	if (taken == 0 || taken % sizeof(instructions[0]) != 0)
 		return -ENOEXEC;
-	ret_program->len = (unsigned short)(taken / sizeof(instructions[0]));
-	ret_program->filter = instructions;
+	profile.len = (unsigned short)(taken / sizeof(instructions[0]));
+	profile.filter = instructions;
 	return 0;
 }
 
 /* TSYNC: on every thread, or on none; a positive result is the thread that could not have it. */
-static int load_inner_filter(void)
+static int load_inner_filter(const struct seal *seal)
 {
-	struct sock_fprog program;
-	int r = take_profile(&program);
-	long loaded;
+	long loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+			      &profile);
 
-	if (r < 0)
-		return r;
-	if (!wanted(CONFINE_INNER_FILTER))
-		return 0;
-	loaded = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 	if (loaded < 0)
 		return -errno;
 	return loaded > 0 ? -ESRCH : 0;
 }
 
-static void do_step(enum confine_step step, int (*function)(void))
-{
-	int r = wanted(step) ? function() : 0;
-
-	if (r < 0)
-		seal_fail(step, r, NULL);
-}
-
 void seal_finish(const struct seal *seal)
 {
-	int r;
+	static const struct step steps[] = {
+		{ CONFINE_MLOCK, lock_memory, false },
+		{ CONFINE_RLIMITS, set_limits, false },
+		{ CONFINE_LISTEN, listen_on_link, false },
+		{ CONFINE_LANDLOCK, restrict_by_landlock, false },
+		{ CONFINE_THREADS, start_threads, true },
+		{ CONFINE_INNER_FILTER, take_profile, true },
+		{ CONFINE_INNER_FILTER, load_inner_filter, false },
+	};
 
-	if (seal->lock_memory)
-		do_step(CONFINE_MLOCK, lock_memory);
-	if (wanted(CONFINE_RLIMITS)) {
-		r = set_limits(seal);
-		if (r < 0)
-			seal_fail(CONFINE_RLIMITS, r, NULL);
-	}
-	if (seal->listen)
-		do_step(CONFINE_LISTEN, listen_on_link);
-	/* Before the threads: Landlock binds the calling thread and those that it starts. */
-	do_step(CONFINE_LANDLOCK, restrict_by_landlock);
-	if (seal->start_threads) {
-		r = seal->start_threads(seal->userdata);
-		if (r < 0)
-			seal_fail(CONFINE_THREADS, r, NULL);
-	}
-	r = load_inner_filter();
-	if (r < 0)
-		seal_fail(CONFINE_INNER_FILTER, r, NULL);
+	take_steps(steps, sizeof(steps) / sizeof(steps[0]), seal);
 	report(CONFINE_SEALED, 0, NULL);
 	close(CONFINE_FD_SETUP);
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "dmuserd/messages/spawner.h"
-#include "dmuserd/spawner/hooks.h"
+#include "dmuserd/messages/test-hooks.h"
 
 #include <linux/filter.h>
 #include <stdint.h>

@@ -167,7 +167,7 @@ static int start(struct spawner *s, const struct options *o)
 	r = take_lock(s);
 	if (r < 0)
 		return complain(r, "spawner.lock: does another spawner run?");
-	hooks_read(&s->hooks, s->server.run_fd);
+	hooks_read(&s->hooks, s->server.run_fd, "spawner");
 	r = powers_take(&s->hooks);
 	if (r < 0)
 		return complain(r, "cannot take what its children inherit");

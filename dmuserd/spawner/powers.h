@@ -2,7 +2,7 @@
 /* What the spawner may do: what it takes at its start, and what it gives up before it serves. */
 #pragma once
 
-#include "dmuserd/spawner/hooks.h"
+#include "dmuserd/messages/test-hooks.h"
 
 #include <linux/filter.h>
 

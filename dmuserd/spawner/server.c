@@ -160,7 +160,7 @@ static int start_child(struct server *s, const struct spawner_request *q, const 
 	/* Two processes of one uid could signal and trace each other. */
 	if (children_have_uid(s->children, q->uid))
 		return -EADDRINUSE;
-	hooks_read(&s->context->hooks, s->run_fd);
+	hooks_read(&s->context->hooks, s->run_fd, q->role == SPAWNER_WORKER ? "worker" : "parser");
 	r = spawn(s->context, q, fds, n_fds, &pid, &pidfd, ret_step);
 	return r < 0 ? r : take_in(s, q, pid, pidfd, ret_child);
 }

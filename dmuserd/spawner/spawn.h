@@ -4,7 +4,7 @@
 
 #include "dmuserd/messages/spawner.h"
 #include "dmuserd/spawner/cgroup.h"
-#include "dmuserd/spawner/hooks.h"
+#include "dmuserd/messages/test-hooks.h"
 
 #include <linux/filter.h>
 

@@ -292,12 +292,12 @@ static void a_skipped_step_is_missing(void **state)
 {
 	struct confine_report report;
 
-	start("memory", "--skip-step=inner-filter");
+	start("memory", "--test-steps=inner-filter::");
 	confined_take_report(&worker, &report);
 	assert_int_equal(report.step, CONFINE_SEALED);
 	proc_expect_every_thread(worker.pid, "Seccomp_filters", 0);
 	confined_end(&worker);
-	start("memory", "--skip-step=mlock");
+	start("memory", "--test-steps=mlock::");
 	confined_take_report(&worker, &report);
 	assert_int_equal(report.step, CONFINE_SEALED);
 	assert_int_equal(proc_value(worker.pid, "VmLck"), 0);
