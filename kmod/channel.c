@@ -98,14 +98,12 @@ struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 	return NULL;
 }
 
-static void dmu_channel_collect_stream(struct dmu_channel *c, struct dmu_stream *s,
-				       struct list_head *dead)
+static void dmu_channel_collect_stream(struct dmu_stream *s, struct list_head *dead)
 {
 	if (!s->req || s->claimed)
 		return;
 	list_add_tail(&s->req->link, dead);
 	dmu_stream_set(s, NULL);
-	c->nr_requests--;
 }
 
 /**
@@ -113,21 +111,18 @@ static void dmu_channel_collect_stream(struct dmu_channel *c, struct dmu_stream 
  * @c:		the channel, its lock held, gone or broken or being released
  * @dead:	gets the requests, for the caller to end without a lock
  *
- * A request that is being copied stays behind; its copier ends it.
+ * A request that is being copied stays behind; its copier ends it. However many there are, this
+ * takes the same time: every bio that is being mapped may wait for the caller's lock.
  */
 void dmu_channel_collect(struct dmu_channel *c, struct list_head *dead)
 {
-	struct dmu_request *req, *next;
-
 	lockdep_assert_held(&c->lock);
 
-	list_for_each_entry_safe(req, next, &c->outstanding, link) {
-		hlist_del_init(&req->hash);
-		list_move_tail(&req->link, dead);
-		c->nr_requests--;
-	}
-	dmu_channel_collect_stream(c, &c->in, dead);
-	dmu_channel_collect_stream(c, &c->out, dead);
+	list_splice_tail_init(&c->outstanding, dead);
+	memset(c->by_seq, 0, sizeof(c->by_seq));
+	dmu_channel_collect_stream(&c->in, dead);
+	dmu_channel_collect_stream(&c->out, dead);
+	c->nr_requests = !!c->in.req + !!c->out.req;
 }
 
 /*

@@ -186,11 +186,13 @@ void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t
 	bio_endio(bio);
 }
 
-/* Fails a whole list with EIO, first to last. The list is not usable afterwards. */
+/* Fails a whole list with EIO, first to last. The list is not usable afterwards. Sleeps. */
 void dmu_request_end_list(struct dmu_target *t, struct list_head *dead)
 {
 	struct dmu_request *req, *next;
 
-	list_for_each_entry_safe(req, next, dead, link)
+	list_for_each_entry_safe(req, next, dead, link) {
 		dmu_request_end(t, req, BLK_STS_IOERR);
+		cond_resched();
+	}
 }

@@ -132,8 +132,10 @@ static void dmu_type_presuspend(struct dm_target *ti)
 		return;
 
 	dmu_target_take_queued(t, &back);
-	list_for_each_entry_safe_reverse(req, prev, &back, link)
+	list_for_each_entry_safe_reverse(req, prev, &back, link) {
 		dmu_request_end(t, req, BLK_STS_DM_REQUEUE);
+		cond_resched();
+	}
 }
 
 /*
