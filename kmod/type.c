@@ -76,6 +76,8 @@ static int dmu_type_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (ret) {
 		ti->error = ret == -EEXIST ? "The name is in use by a live target" :
 					     "Cannot create the node";
+		/* its number may have been opened, before the rest of the node failed */
+		dmu_target_end(t);
 		put_device(&t->dev);
 		return ret;
 	}
