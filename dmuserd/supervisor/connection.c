@@ -81,15 +81,45 @@ void connection_close(struct connection *c)
 	front_bury(front);
 }
 
+/* Turning away */
+
+void connection_turn_away(const struct front *front, int fd, const struct peer *peer,
+			  const struct failure *failure)
+{
+	const struct reply_subject subject = { .m = front->m };
+	char *text = NULL;
+
+	log_limited(LOG_NOTICE, "client of uid %u turned away: %s", (unsigned int)peer->uid,
+		    failure->reason);
+	if (reply_failure(failure, &subject, &text) == 0 &&
+	    send(fd, text, strlen(text) + 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_limited(LOG_DEBUG, "and it was not told: %s", strerror(errno));
+	free(text);
+}
+
+static void give_up_waiting(struct connection *c, const char *why)
+{
+	struct failure failure;
+
+	failure_set(&failure, FAILURE_BACKEND_FAILED, NULL,
+		    "no process that reads requests could be started (%s): does dmuser-spawner run?",
+		    why);
+	connection_turn_away(c->front, c->fd, &c->peer, &failure);
+	connection_close(c);
+}
+
 /* Patience */
 
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct connection *c = userdata;
 
-	log_limited(LOG_NOTICE, "client of uid %u: %s in time", (unsigned int)c->peer.uid,
-		    c->state == CONNECTION_WAITING ? "got no parser" :
-						     "did not read what it was sent");
+	if (c->state == CONNECTION_WAITING) {
+		give_up_waiting(c, strerror(ETIMEDOUT));
+		return 0;
+	}
+	log_limited(LOG_NOTICE, "client of uid %u: did not read in time what it was sent",
+		    (unsigned int)c->peer.uid);
 	connection_close(c);
 	return 0;
 }
@@ -299,7 +329,9 @@ static void on_parser_ready(void *userdata, int error, struct parser *parser)
 {
 	struct connection *c = userdata;
 
-	if (error < 0 || assign(c, parser) < 0)
+	if (error < 0)
+		give_up_waiting(c, strerror(-error));
+	else if (assign(c, parser) < 0)
 		connection_close(c);
 }
 

@@ -25,6 +25,13 @@ enum connection_state {
 
 struct parser;
 
+/*
+ * Tells a client that is not served why, if its socket takes that at once: it is one answer to its first
+ * call, which nobody has read. fd stays the caller's.
+ */
+void connection_turn_away(const struct front *front, int fd, const struct peer *peer,
+			  const struct failure *failure);
+
 /* fd is consumed in every case. */
 int connection_new(struct front *front, int fd, const struct peer *peer);
 /* Cuts the client off now; the object goes later. Twice is fine. */

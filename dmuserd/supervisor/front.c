@@ -10,7 +10,6 @@
 #include "dmuserd/supervisor/dispatch.h"
 #include "dmuserd/supervisor/lease.h"
 #include "dmuserd/supervisor/log.h"
-#include "dmuserd/supervisor/reply.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -71,21 +70,6 @@ static struct connection_usage usage_of(struct front *front, uid_t uid)
 	return usage;
 }
 
-/* Says why, if the client's buffer takes it, and no more. fd is consumed. */
-static void turn_away(struct front *front, int fd, const struct peer *peer, struct failure *failure)
-{
-	const struct reply_subject subject = { .m = front->m };
-	char *text = NULL;
-
-	log_limited(LOG_NOTICE, "client of uid %u turned away: %s", (unsigned int)peer->uid,
-		    failure->reason);
-	if (reply_failure(failure, &subject, &text) == 0 &&
-	    send(fd, text, strlen(text) + 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_limited(LOG_DEBUG, "and it was not told");
-	free(text);
-	closep(&fd);
-}
-
 /* fd is consumed. */
 static void welcome(struct front *front, int fd)
 {
@@ -101,7 +85,8 @@ static void welcome(struct front *front, int fd)
 	}
 	usage = usage_of(front, peer.uid);
 	if (policy_connect(&front->m->settings, &peer, &usage, &failure) < 0) {
-		turn_away(front, fd, &peer, &failure);
+		connection_turn_away(front, fd, &peer, &failure);
+		closep(&fd);
 		return;
 	}
 	r = connection_new(front, fd, &peer);
@@ -161,6 +146,12 @@ static int on_burial(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+static int on_second_try(sd_event_source *source, void *userdata)
+{
+	leases_try_again(userdata);
+	return 0;
+}
+
 void front_bury(struct front *front)
 {
 	sd_event_source_set_enabled(front->burial, SD_EVENT_ONESHOT);
@@ -168,12 +159,8 @@ void front_bury(struct front *front)
 
 static void on_volume_event(struct manager *m, const struct volume *volume)
 {
-	struct volume_info info;
-
-	volume_get_info(volume, &info);
 	dispatch_volume_event(m->front, volume);
-	if (info.state == VOLUME_GONE)
-		leases_forget(m->front, volume);
+	leases_volume_changed(m->front, volume);
 }
 
 static int prepare(struct front *front)
@@ -183,6 +170,10 @@ static int prepare(struct front *front)
 
 	if (r >= 0)
 		r = sd_event_source_set_enabled(front->burial, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &front->second_try, on_second_try, front);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(front->second_try, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_add_time(event, &front->accept_pause, CLOCK_MONOTONIC, 0, 0,
 				      on_accept_again, front);
@@ -232,6 +223,7 @@ void front_free(struct front *front)
 	connection_free_closed(front);
 	sd_event_source_disable_unref(front->accept_io);
 	sd_event_source_disable_unref(front->accept_pause);
+	sd_event_source_disable_unref(front->second_try);
 	sd_event_source_disable_unref(front->burial);
 	free(front);
 }

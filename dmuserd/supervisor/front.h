@@ -20,6 +20,7 @@ struct front {
 	uint64_t patience_usec; /* for a parser to be found, and for a client to read what it was sent */
 	sd_event_source *accept_io;
 	sd_event_source *accept_pause; /* enabled while there is no descriptor for a new client */
+	sd_event_source *second_try;   /* for leases whose volume could not be released at once */
 	sd_event_source *burial;       /* frees closed connections, outside of everybody's calls */
 	struct connection *connections;
 	struct connection *closed;

@@ -3,7 +3,8 @@
  * Volumes on lease; see lease.h.
  *
  * Owns the list of who holds what, by the volume's uuid: a volume of the same name that was made later is
- * another one. Decides only whether a volume is still wanted; releasing it is the volume's own matter.
+ * another one. Decides only whether a volume is still wanted; releasing it is the volume's own matter, and
+ * when that has something else to do, its lease stays as a lapsed one and is tried again at its next change.
  */
 #include "dmuserd/supervisor/lease.h"
 #include "dmuserd/supervisor/log.h"
@@ -13,7 +14,8 @@
 
 struct lease {
 	struct lease *next;
-	const struct connection *holder;
+	const struct connection *holder; /* NULL: lapsed */
+	bool due; /* a lapsed one whose volume has changed since */
 	char uuid[NAME_UUID_LEN + 1];
 };
 
@@ -28,7 +30,7 @@ static const char *uuid_of(const struct volume *volume)
 static bool is_held(const struct front *front, const char *uuid)
 {
 	for (const struct lease *l = front->leases; l; l = l->next) {
-		if (strcmp(l->uuid, uuid) == 0)
+		if (l->holder && strcmp(l->uuid, uuid) == 0)
 			return true;
 	}
 	return false;
@@ -52,24 +54,8 @@ static void on_released(void *userdata, const char *name, uid_t owner,
 			  (unsigned int)owner, failure->reason);
 }
 
-void lease_release_if_unheld(struct front *front, struct volume *volume)
+static int add(struct front *front, const struct connection *holder, const char *uuid)
 {
-	const struct volume_spec *spec = volume_spec(volume);
-	struct failure failure = {};
-
-	if (!is_leasable(volume) || is_held(front, uuid_of(volume)))
-		return;
-	log_limited(LOG_INFO, "volume %s of uid %u: its lease has ended", spec->name,
-		    (unsigned int)spec->owner);
-	if (volume_release(volume, front->m->settings.release_timeout_ms, on_released, &front->leases,
-			   &failure) < 0)
-		log_print(LOG_WARNING, "volume %s of uid %u: cannot be released: %s", spec->name,
-			  (unsigned int)spec->owner, failure.reason);
-}
-
-int lease_add(struct front *front, const struct connection *holder, const struct volume *volume)
-{
-	const char *uuid = uuid_of(volume);
 	struct lease *l;
 
 	for (l = front->leases; l; l = l->next) {
@@ -80,10 +66,33 @@ int lease_add(struct front *front, const struct connection *holder, const struct
 	if (!l)
 		return -ENOMEM;
 	l->holder = holder;
-	memcpy(l->uuid, uuid, sizeof(l->uuid));
+	snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
 	l->next = front->leases;
 	front->leases = l;
 	return 0;
+}
+
+int lease_add(struct front *front, const struct connection *holder, const struct volume *volume)
+{
+	return add(front, holder, uuid_of(volume));
+}
+
+void lease_release_if_unheld(struct front *front, struct volume *volume)
+{
+	const struct volume_spec *spec = volume_spec(volume);
+	struct failure failure = {};
+	int r;
+
+	if (!is_leasable(volume) || is_held(front, uuid_of(volume)))
+		return;
+	r = volume_release(volume, front->m->settings.release_timeout_ms, on_released, &front->leases,
+			   &failure);
+	if (r >= 0)
+		log_limited(LOG_INFO, "volume %s of uid %u: its lease has ended", spec->name,
+			    (unsigned int)spec->owner);
+	else if (add(front, NULL, uuid_of(volume)) < 0)
+		log_print(LOG_WARNING, "volume %s of uid %u: stays, for it cannot be released: %s",
+			  spec->name, (unsigned int)spec->owner, failure.reason);
 }
 
 static struct volume *find_by_uuid(struct manager *m, const char *uuid)
@@ -122,9 +131,9 @@ void leases_end(struct front *front, const struct connection *holder)
 	}
 }
 
-void leases_forget(struct front *front, const struct volume *volume)
+/* All that are on one volume, which is gone. */
+static void drop_all(struct front *front, const char *uuid)
 {
-	const char *uuid = uuid_of(volume);
 	struct lease **at = &front->leases;
 
 	while (*at) {
@@ -136,6 +145,51 @@ void leases_forget(struct front *front, const struct volume *volume)
 		}
 		*at = l->next;
 		free(l);
+	}
+}
+
+void leases_volume_changed(struct front *front, const struct volume *volume)
+{
+	struct volume_info info;
+
+	volume_get_info(volume, &info);
+	if (info.state == VOLUME_GONE) {
+		drop_all(front, info.uuid);
+		return;
+	}
+	for (struct lease *l = front->leases; l; l = l->next) {
+		if (l->holder || strcmp(l->uuid, info.uuid) != 0)
+			continue;
+		l->due = true;
+		sd_event_source_set_enabled(front->second_try, SD_EVENT_ONESHOT);
+	}
+}
+
+/* Takes one that is due out of the list; NULL: there is none. */
+static struct lease *take_due(struct front *front)
+{
+	for (struct lease **at = &front->leases; *at; at = &(*at)->next) {
+		struct lease *l = *at;
+
+		if (l->due) {
+			*at = l->next;
+			return l;
+		}
+	}
+	return NULL;
+}
+
+void leases_try_again(struct front *front)
+{
+	struct lease *l;
+
+	/* One that still has to wait is put back, and not due. */
+	while ((l = take_due(front))) {
+		struct volume *v = find_by_uuid(front->m, l->uuid);
+
+		free(l);
+		if (v)
+			lease_release_if_unheld(front, v);
 	}
 }
 

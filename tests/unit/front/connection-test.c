@@ -377,13 +377,14 @@ static void a_client_does_not_wait_for_a_parser_for_ever(void **state)
 	client_gone(&a);
 }
 
-static void a_client_whose_parser_cannot_be_started_is_cut_off(void **state)
+static void a_client_whose_parser_cannot_be_started_is_told_and_cut_off(void **state)
 {
 	struct actor a;
 
 	fake_pool_is_full = false;
 	a = client_new(1000);
 	fake_pool_hands_out(-EPERM);
+	heard(&a, "io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"no process that reads");
 	assert_true(client_is_cut_off(&a));
 	client_gone(&a);
 }
@@ -470,7 +471,7 @@ int main(void)
 		TEST(a_oneway_subscription_is_nothing),
 		TEST(a_client_waits_for_a_parser),
 		TEST(a_client_does_not_wait_for_a_parser_for_ever),
-		TEST(a_client_whose_parser_cannot_be_started_is_cut_off),
+		TEST(a_client_whose_parser_cannot_be_started_is_told_and_cut_off),
 		TEST(whoever_comes_is_accepted),
 		TEST(one_too_many_is_told_so_and_cut_off),
 		TEST(a_place_that_is_left_can_be_taken),

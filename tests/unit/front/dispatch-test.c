@@ -404,6 +404,42 @@ static void what_an_earlier_supervisor_had_on_lease_is_released(void **state)
 	assert_int_equal(fake_releases, 2);
 }
 
+static void what_cannot_be_released_now_is_at_its_next_change(void **state)
+{
+	struct actor a = client_new(1000);
+
+	lease(&a, "v");
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	end(&a);
+	assert_int_equal(fake_releases, 1);
+	/* Still not; and then it is. */
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	stage_settle();
+	assert_int_equal(fake_releases, 2);
+	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	stage_settle();
+	assert_int_equal(fake_releases, 3);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+	stage_settle();
+	assert_int_equal(fake_releases, 3);
+}
+
+static void what_somebody_has_taken_meanwhile_is_not_released(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+
+	lease(&a, "v");
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	end(&a);
+	lease(&b, "v");
+	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	stage_settle();
+	assert_int_equal(fake_releases, 1);
+	end(&b);
+	assert_int_equal(fake_releases, 2);
+}
+
 static void the_end_of_the_supervisor_releases_nothing(void **state)
 {
 	struct actor a = client_new(1000), b = client_new(1000);
@@ -443,6 +479,8 @@ int main(void)
 		TEST(a_create_that_keeps_goes_on_without_its_client),
 		TEST(a_lease_is_on_that_volume_and_not_on_its_name),
 		TEST(what_an_earlier_supervisor_had_on_lease_is_released),
+		TEST(what_cannot_be_released_now_is_at_its_next_change),
+		TEST(what_somebody_has_taken_meanwhile_is_not_released),
 		TEST(the_end_of_the_supervisor_releases_nothing),
 	};
 
