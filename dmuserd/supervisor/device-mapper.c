@@ -170,16 +170,19 @@ static int do_resume(int link, const struct dm_request *request, struct dm_resul
  * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep a
  * device that is gone. The library removes the name in /dev/mapper itself; udev does it again.
  */
-static int do_remove(const struct dm_request *request)
+static int do_remove(const struct dm_request *request, struct dm_result *result)
 {
+	bool deferred = request->operation == DM_OP_REMOVE_DEFERRED;
 	_cleanup_(task_freep) struct dm_task *task = task_new(DM_DEVICE_REMOVE, request);
+	struct dm_info info;
 
 	if (!task)
 		return -ENOMEM;
-	if (request->operation == DM_OP_REMOVE_DEFERRED && !dm_task_deferred_remove(task))
+	if ((deferred && !dm_task_deferred_remove(task)) || !dm_task_run(task))
 		return task_error(task);
-	if (!dm_task_run(task))
-		return task_error(task);
+	/* The kernel leaves the flag where it was of use. */
+	if (deferred && dm_task_get_info(task, &info))
+		result->open_count = info.deferred_remove;
 	dm_task_update_nodes();
 	return 0;
 }
@@ -294,7 +297,7 @@ static int run_operation(int link, const struct dm_request *request, struct dm_r
 		return do_message(request);
 	case DM_OP_REMOVE:
 	case DM_OP_REMOVE_DEFERRED:
-		return do_remove(request);
+		return do_remove(request, result);
 	case DM_OP_STATUS:
 		return do_status(request, result);
 	case DM_OP_LIST:

@@ -20,7 +20,7 @@ enum dm_operation {
 	DM_OP_RESUME,   /* ret: devno; waits for udev if it runs */
 	DM_OP_MESSAGE,  /* text: the target message, sector 0 */
 	DM_OP_REMOVE,   /* removes; -EBUSY when open */
-	DM_OP_REMOVE_DEFERRED,
+	DM_OP_REMOVE_DEFERRED, /* ret: open_count, 0: removed, 1: will be, at its last close */
 	DM_OP_STATUS,   /* ret: open_count, status line */
 	DM_OP_LIST,     /* ret: every device whose uuid begins with DMUSER- */
 };

@@ -2,11 +2,11 @@
 /*
  * The steps of a volume that concern its device: made without being live, live, gone.
  *
- * Gone comes in three stages. Draining: removal is tried until the last user has closed the device or
- * the deadline has passed; the kernel tells nobody when a device is closed, and trying is looking and
- * acting in one, so this is tried at growing intervals. Failing: all I/O gets its error, and the
- * kernel is asked to remove the device itself at its last close. Busy: somebody keeps it open, which
- * only he can change; it is looked after at a slow pace until it is gone.
+ * Gone comes in three stages. Draining: the kernel is asked to remove the device at its last close, and
+ * does it whatever becomes of this process. It tells nobody, but the worker notices its target's
+ * end, and the worker's end is an event here. Beside that it is looked after at growing intervals, for a
+ * worker that is dead or does not go. Failing: after the deadline all I/O gets its error. Busy: somebody
+ * keeps it open still, which only he can change.
  */
 #include "dmuserd/supervisor/volume-internal.h"
 
@@ -15,9 +15,10 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define DRAIN_INTERVAL_MIN_USEC 10000
-#define DRAIN_INTERVAL_MAX_USEC 250000
-#define BUSY_INTERVAL_USEC 500000
+#define LOOK_INTERVAL_MIN_USEC 50000
+#define LOOK_INTERVAL_MAX_USEC 800000
+/* What had to wait for I/O gets its error, and closes the device, in less. */
+#define FAILING_USEC 400000
 #define HOLDERS_TIMEOUT_MS 1000
 
 /* Forth. */
@@ -111,7 +112,6 @@ int volume_start_resume(struct volume *v)
 
 /* Back. */
 
-static void try_remove(struct volume *v);
 static void start_failing(struct volume *v);
 static void look(struct volume *v);
 
@@ -120,58 +120,52 @@ static void device_gone(struct volume *v)
 	v->device_exists = false;
 	v->drain.open_count = 0;
 	volume_set_timer(v, 0, NULL);
+	holders_cancel(v->holders_call);
+	v->holders_call = NULL;
 	volume_undo_done(v);
 }
 
 static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	struct volume *v = userdata;
-
-	if (v->drain.stage == RELEASE_DRAINING)
-		try_remove(v);
-	else
-		look(v);
+	look(userdata);
 	return 0;
 }
 
-static void wait_and_go_on(struct volume *v)
+/* It is still there. */
+static void go_on(struct volume *v)
 {
 	struct volume_drain *d = &v->drain;
 	uint64_t now = volume_now_usec(v), wait = d->interval_usec;
 
-	if (d->stage == RELEASE_DRAINING) {
-		d->interval_usec *= 2;
-		if (d->interval_usec > DRAIN_INTERVAL_MAX_USEC)
-			d->interval_usec = DRAIN_INTERVAL_MAX_USEC;
-		if (d->deadline_usec > now && wait > d->deadline_usec - now)
-			wait = d->deadline_usec - now;
-	}
-	volume_set_timer(v, wait, on_drain_timer);
-}
-
-static void on_removed(void *userdata, const struct dm_result *result)
-{
-	struct volume *v = userdata;
-
-	v->dm_call = NULL;
-	if (result->error == 0 || result->error == -ENXIO)
-		device_gone(v);
-	else if (result->error == -EBUSY && volume_now_usec(v) < v->drain.deadline_usec)
-		wait_and_go_on(v);
-	else
+	if (d->stage == RELEASE_DRAINING && now >= d->deadline_usec) {
 		start_failing(v);
+		return;
+	}
+	d->interval_usec *= 2;
+	if (d->interval_usec > LOOK_INTERVAL_MAX_USEC)
+		d->interval_usec = LOOK_INTERVAL_MAX_USEC;
+	if (d->stage == RELEASE_DRAINING && wait > d->deadline_usec - now)
+		wait = d->deadline_usec - now;
+	volume_set_timer(v, wait, on_drain_timer);
 }
 
 /* Without a child nothing can be done now; later there may be room for one. */
 static void start_or_wait(struct volume *v, enum dm_operation operation, dm_done_fn done)
 {
 	if (volume_dm_start(v, operation, done) < 0)
-		wait_and_go_on(v);
+		go_on(v);
 }
 
-static void try_remove(struct volume *v)
+static void on_remove(void *userdata, const struct dm_result *result)
 {
-	start_or_wait(v, DM_OP_REMOVE, on_removed);
+	struct volume *v = userdata;
+
+	v->dm_call = NULL;
+	v->drain.deferred = result->error == 0;
+	if (result->error == -ENXIO || (result->error == 0 && result->open_count == 0))
+		device_gone(v);
+	else
+		go_on(v);
 }
 
 static void on_holders(void *userdata, const struct holders *holders)
@@ -186,62 +180,59 @@ static void on_holders(void *userdata, const struct holders *holders)
 	volume_reply_stage(v, holders);
 }
 
-static void on_looked(void *userdata, const struct dm_result *result)
+/* Whoever waits is told who is in the way. */
+static void tell_busy(struct volume *v)
+{
+	v->drain.stage = RELEASE_DEVICE_BUSY;
+	if (TAILQ_EMPTY(&v->waiters) || v->holders_call)
+		return;
+	if (holders_start(v->set->manager->event, v->devno, HOLDERS_TIMEOUT_MS, on_holders, v,
+			  &v->holders_call) < 0)
+		volume_reply_stage(v, NULL);
+}
+
+static void on_status(void *userdata, const struct dm_result *result)
 {
 	struct volume *v = userdata;
 
 	v->dm_call = NULL;
 	if (result->error == -ENXIO) {
-		holders_cancel(v->holders_call);
-		v->holders_call = NULL;
 		device_gone(v);
 		return;
 	}
 	if (result->error == 0)
 		v->drain.open_count = result->open_count > 0 ? (unsigned int)result->open_count : 0;
-	v->drain.stage = RELEASE_DEVICE_BUSY;
-	v->drain.interval_usec = BUSY_INTERVAL_USEC;
-	if (!TAILQ_EMPTY(&v->waiters) && !v->holders_call &&
-	    holders_start(v->set->manager->event, v->devno, HOLDERS_TIMEOUT_MS, on_holders, v,
-			  &v->holders_call) < 0)
-		volume_reply_stage(v, NULL);
-	wait_and_go_on(v);
+	if (v->drain.stage != RELEASE_DRAINING && volume_now_usec(v) >= v->drain.busy_usec)
+		tell_busy(v);
+	go_on(v);
 }
 
 static void look(struct volume *v)
 {
-	start_or_wait(v, DM_OP_STATUS, on_looked);
+	if (v->drain.deferred)
+		start_or_wait(v, DM_OP_STATUS, on_status);
+	else
+		start_or_wait(v, DM_OP_REMOVE_DEFERRED, on_remove);
 }
 
-static void on_remove_deferred(void *userdata, const struct dm_result *result)
+static void on_fail(void *userdata, const struct dm_result *result)
 {
 	struct volume *v = userdata;
 
 	v->dm_call = NULL;
+	/* A target that was never resumed takes no message, and has no I/O either. */
 	if (result->error == -ENXIO)
 		device_gone(v);
 	else
 		look(v);
 }
 
-static void on_failed(void *userdata, const struct dm_result *result)
-{
-	struct volume *v = userdata;
-
-	v->dm_call = NULL;
-	if (result->error == -ENXIO) {
-		device_gone(v);
-		return;
-	}
-	/* A target that was never resumed takes no message, and has no I/O either. */
-	start_or_wait(v, DM_OP_REMOVE_DEFERRED, on_remove_deferred);
-}
-
 static void start_failing(struct volume *v)
 {
 	v->drain.stage = RELEASE_FAILING;
-	v->drain.interval_usec = DRAIN_INTERVAL_MIN_USEC;
-	start_or_wait(v, DM_OP_MESSAGE, on_failed);
+	v->drain.interval_usec = LOOK_INTERVAL_MIN_USEC;
+	v->drain.busy_usec = volume_now_usec(v) + FAILING_USEC;
+	start_or_wait(v, DM_OP_MESSAGE, on_fail);
 }
 
 int volume_undo_device(struct volume *v)
@@ -249,8 +240,9 @@ int volume_undo_device(struct volume *v)
 	if (!v->device_exists)
 		return STEP_DONE;
 	v->drain.stage = RELEASE_DRAINING;
-	v->drain.interval_usec = DRAIN_INTERVAL_MIN_USEC;
-	try_remove(v);
+	v->drain.interval_usec = LOOK_INTERVAL_MIN_USEC;
+	v->drain.deferred = false;
+	look(v);
 	return STEP_PENDING;
 }
 
@@ -264,7 +256,7 @@ void volume_device_deadline_changed(struct volume *v)
 		volume_set_timer(v, 0, on_drain_timer);
 }
 
-/* Nobody answers what is outstanding any more: there is nothing to wait for. */
+/* By its target's end, which is then seen at once; or nobody answers any more what is outstanding. */
 void volume_device_worker_ended(struct volume *v)
 {
 	v->drain.deadline_usec = 0;

@@ -54,7 +54,9 @@ struct waiter {
 /* How far the removal of the device is; its public face is enum release_stage. */
 struct volume_drain {
 	enum release_stage stage;
+	bool deferred; /* the kernel removes it at its last close */
 	uint64_t deadline_usec; /* of the graceful part */
+	uint64_t busy_usec;     /* failing: when it is no more a matter of a moment */
 	uint64_t interval_usec; /* between two looks */
 	unsigned int open_count;
 };

@@ -88,6 +88,7 @@ static int create_device(const struct dm_request *request)
 static int perform(const struct dm_request *request, struct dm_result *result)
 {
 	struct world_device *d = find(request->name);
+	int open_count;
 
 	if (request->operation == DM_OP_VERSION || request->operation == DM_OP_LIST)
 		return 0;
@@ -100,8 +101,9 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 	}
 	if (!d)
 		return -ENXIO;
+	open_count = d->open_count;
 	result->devno = d->devno;
-	result->open_count = d->open_count;
+	result->open_count = open_count;
 	if (request->operation == DM_OP_RESUME) {
 		/* The rule: nobody may find a live device that no one answers for. */
 		assert_true(d->channel_write >= 0);
@@ -116,6 +118,7 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 			return -EBUSY;
 		else
 			d->deferred = true;
+		result->open_count = open_count > 0;
 	}
 	return 0;
 }

@@ -33,7 +33,7 @@ static void an_idle_volume_is_removed_at_once(void **state)
 
 	release_and_wait(&c, v);
 	assert_string_equal(c.name, "data");
-	assert_string_equal(world->operations, " remove");
+	assert_string_equal(world->operations, " defer");
 }
 
 static void a_release_waits_for_the_last_close(void **state)
@@ -51,8 +51,8 @@ static void a_release_waits_for_the_last_close(void **state)
 	world_close_device(d);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.result.stage, RELEASE_GONE);
-	/* Tried more than once, and never failed. */
-	assert_non_null(strstr(world->operations, " remove remove"));
+	/* Looked at more than once, and never failed. */
+	assert_non_null(strstr(world->operations, " defer status status"));
 	assert_null(strstr(world->operations, "fail"));
 }
 
@@ -89,7 +89,7 @@ static void a_release_without_patience_fails_io_at_once(void **state)
 	assert_int_equal(release(&c, v, 0), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.result.stage, RELEASE_DEVICE_BUSY);
-	assert_non_null(strstr(world->operations, " remove fail defer status"));
+	assert_non_null(strstr(world->operations, " defer fail status"));
 	world_close_device(d);
 }
 
@@ -104,7 +104,7 @@ static void a_second_release_joins_the_first(void **state)
 	assert_int_equal(a.calls, 1);
 	assert_int_equal(a.result.stage, RELEASE_GONE);
 	assert_int_equal(b.result.stage, RELEASE_GONE);
-	assert_string_equal(world->operations, " remove");
+	assert_string_equal(world->operations, " defer");
 }
 
 static void a_second_release_can_only_hurry_the_first(void **state)
@@ -149,7 +149,7 @@ static void a_device_mapper_that_does_not_answer_delays_nobody_for_long(void **s
 	struct volume *v = new_volume(&c);
 
 	world->m.settings.device_mapper_timeout_ms = 60000;
-	world->dm_silent[DM_OP_REMOVE] = true;
+	world->dm_silent[DM_OP_REMOVE_DEFERRED] = true;
 	assert_int_equal(release(&c, v, 100), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.result.stage, RELEASE_DRAINING);
@@ -159,14 +159,20 @@ static void a_device_mapper_that_does_not_answer_delays_nobody_for_long(void **s
 	world_restart();
 }
 
-static void a_removal_that_times_out_is_followed_by_force(void **state)
+static void recover(void *userdata, enum dm_operation operation)
+{
+	world->dm_silent[DM_OP_REMOVE_DEFERRED] = false;
+}
+
+static void a_removal_that_times_out_is_tried_again_with_force(void **state)
 {
 	struct caller c;
 	struct volume *v = new_volume(&c);
 
-	world->dm_silent[DM_OP_REMOVE] = true;
+	world->dm_silent[DM_OP_REMOVE_DEFERRED] = true;
+	world->hook = recover;
 	release_and_wait(&c, v);
-	assert_string_equal(world->operations, " remove fail defer status");
+	assert_string_equal(world->operations, " defer fail defer");
 }
 
 static void a_target_that_takes_no_message_is_removed_all_the_same(void **state)
@@ -188,12 +194,12 @@ static void a_device_that_someone_else_removed_is_gone(void **state)
 	struct caller c;
 	struct volume *v = new_volume(&c);
 
-	world->dm_error[DM_OP_REMOVE] = -ENXIO;
+	world->dm_error[DM_OP_REMOVE_DEFERRED] = -ENXIO;
 	/* So that the worker sees its target's end. */
 	close(world_device(v->uuid)->channel_write);
 	world_device(v->uuid)->channel_write = -EBADF;
 	release_and_wait(&c, v);
-	world->dm_error[DM_OP_REMOVE] = 0;
+	world->dm_error[DM_OP_REMOVE_DEFERRED] = 0;
 	free(world->devices);
 	world->devices = NULL;
 }
@@ -287,7 +293,7 @@ static void a_release_in_the_moment_of_degrading_wins(void **state)
 	run_until_state(v, VOLUME_DEGRADED);
 	assert_non_null(v->dm_call);
 	release_and_wait(&c, v);
-	assert_string_equal(world->operations, " remove");
+	assert_string_equal(world->operations, " defer");
 }
 
 static void a_worker_that_dies_during_the_release_ends_the_waiting(void **state)
@@ -481,8 +487,8 @@ static void kill_worker(void *userdata, enum dm_operation operation)
 
 static void a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing(void **state)
 {
-	static const enum dm_operation operations[] = { DM_OP_REMOVE, DM_OP_MESSAGE,
-							DM_OP_REMOVE_DEFERRED, DM_OP_STATUS };
+	static const enum dm_operation operations[] = { DM_OP_REMOVE_DEFERRED, DM_OP_MESSAGE,
+							DM_OP_STATUS };
 
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
 		struct world_device *d;
@@ -517,7 +523,7 @@ int main(void)
 		T(a_second_release_can_only_hurry_the_first),
 		T(a_busy_device_does_not_keep_who_waits_longer_than_promised),
 		T(a_device_mapper_that_does_not_answer_delays_nobody_for_long),
-		T(a_removal_that_times_out_is_followed_by_force),
+		T(a_removal_that_times_out_is_tried_again_with_force),
 		T(a_target_that_takes_no_message_is_removed_all_the_same),
 		T(a_device_that_someone_else_removed_is_gone),
 		T(a_worker_that_misses_its_targets_end_is_asked_to_stop),
