@@ -6,6 +6,8 @@
  */
 #include "request.h"
 
+#include <linux/sched.h>
+
 #include "target.h"
 
 /*
