@@ -20,7 +20,7 @@ struct test_case {
 #define CASE(function) { #function, function }
 
 extern const struct test_case stream_cases[], answer_cases[], operation_cases[], death_cases[],
-	suspend_cases[], fail_cases[], wait_cases[], memory_cases[];
+	suspend_cases[], fail_cases[], wait_cases[], memory_cases[], review_cases[];
 
 /* A case that cannot run here says why and exits with this. */
 #define SKIPPED 77

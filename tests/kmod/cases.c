@@ -18,7 +18,7 @@
 
 static const struct test_case *const groups[] = {
 	stream_cases, answer_cases, operation_cases, death_cases, suspend_cases, fail_cases,
-	wait_cases, memory_cases, NULL,
+	wait_cases, memory_cases, review_cases, NULL,
 };
 
 /* Far more than any case needs under emulation: only a hang gets there. */
