@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What oci and oci-refusals share: dmuserd in the VM's own /, and containers with volumes. Sourced after
+# What oci, oci-mounts and oci-refusals share: dmuserd in the VM's own /, and containers with volumes. Sourced after
 # tests/lib.sh, never run.
 #
 # shellcheck disable=SC2154,SC2034 # names that are the script's
