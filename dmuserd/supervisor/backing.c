@@ -38,7 +38,8 @@ int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd)
 	return 0;
 }
 
-/* Magic links lead to what other processes have open; a symlink as the last step to what was swapped in. */
+/* Magic links lead to what other processes have open; a symlink as the last step to what was
+ * swapped in. */
 static int open_path(const char *path, uint64_t flags, mode_t mode)
 {
 	struct open_how how = {
@@ -74,7 +75,8 @@ static int reopen(const struct backing_request *request, int path_fd, const stru
 	char link[64];
 	int fd;
 
-	/* For a block device O_EXCL means: by no file system, no other volume, no one else exclusively. */
+	/* For a block device O_EXCL means: by no file system, no other volume, no one else
+	 * exclusively. */
 	if (S_ISBLK(st->st_mode))
 		flags |= O_EXCL;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
@@ -87,7 +89,8 @@ static int reopen(const struct backing_request *request, int path_fd, const stru
 	return 0;
 }
 
-static int open_existing(const struct backing_request *request, int *ret_fd, struct failure *failure)
+static int open_existing(const struct backing_request *request, int *ret_fd,
+			 struct failure *failure)
 {
 	_cleanup_(closep) int path_fd = open_path(request->path, O_PATH, 0);
 	struct stat st;
@@ -125,8 +128,8 @@ static int make(const struct backing_request *request, int *ret_fd, struct failu
 }
 
 /*
- * The lock belongs to the open file, which the worker shares: it is held until both the supervisor and
- * the worker are done with it, also when one of them dies.
+ * The lock belongs to the open file, which the worker shares: it is held until both the supervisor
+ * and the worker are done with it, also when one of them dies.
  */
 static int lock(const struct backing_request *request, int fd, struct failure *failure)
 {
@@ -195,7 +198,8 @@ int backing_open_image(const struct backing_request *request, struct backing *re
 			backing_unlink(request->path, fd);
 		return r;
 	}
-	*ret_backing = (struct backing){ .fd = take_fd(&fd), .size_bytes = size_bytes, .made = made };
+	*ret_backing =
+		(struct backing){ .fd = take_fd(&fd), .size_bytes = size_bytes, .made = made };
 	return 0;
 }
 

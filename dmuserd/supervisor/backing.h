@@ -2,9 +2,10 @@
 /*
  * What a volume's bytes lie in: an anonymous memory file, or an image that a user named.
  *
- * A worker can open nothing, so the supervisor opens for it. A path comes from a client: it is looked at
- * before it is opened for reading or writing, so that no FIFO, tape or terminal is ever touched, and
- * what is opened is what was looked at. All that depends on a user's file system happens in a child.
+ * A worker can open nothing, so the supervisor opens for it. A path comes from a client: it is
+ * looked at before it is opened for reading or writing, so that no FIFO, tape or terminal is ever
+ * touched, and what is opened is what was looked at. All that depends on a user's file system
+ * happens in a child.
  */
 #pragma once
 
@@ -18,7 +19,7 @@
 struct backing_request {
 	const char *option; /* the one that named the path, for messages */
 	const char *path;
-	uid_t owner;         /* not root: the file must be owner's, and is never made */
+	uid_t owner;	     /* not root: the file must be owner's, and is never made */
 	uint64_t size_bytes; /* at least; PARSER_UNSET: as large as it is */
 	uint32_t block_size;
 	bool read_only;
@@ -31,14 +32,14 @@ struct backing {
 };
 
 /*
- * A memory file of exactly that size, which nobody can change any more: a worker that could cut it short
- * would have everyone who maps it die of SIGBUS.
+ * A memory file of exactly that size, which nobody can change any more: a worker that could cut it
+ * short would have everyone who maps it die of SIGBUS.
  */
 int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd);
 
 /*
- * Opens, checks and locks an image; makes one if there is none, a size is given and the owner is root. Blocks as long
- * as the file system does. 0, or a negative errno with *failure written.
+ * Opens, checks and locks an image; makes one if there is none, a size is given and the owner is
+ * root. Blocks as long as the file system does. 0, or a negative errno with *failure written.
  */
 int backing_open_image(const struct backing_request *request, struct backing *ret_backing,
 		       struct failure *failure);
@@ -52,5 +53,6 @@ int backing_start(sd_event *event, const struct backing_request *request, uint64
 		  backing_done_fn done, void *userdata, struct backing_call **ret_call);
 void backing_cancel(struct backing_call *call);
 
-/* Removes an image that was made for a volume that did not come to be, unless another stands there now. */
+/* Removes an image that was made for a volume that did not come to be, unless another stands there
+ * now. */
 void backing_unlink(const char *path, int fd);

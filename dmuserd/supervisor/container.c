@@ -2,9 +2,10 @@
 /*
  * When a container ends; see container.h.
  *
- * Two things are waited for, in any order: init's pidfd, and its cgroup. The kernel may fold a change of
- * cgroup.events into a later notification and drop that one when the cgroup is removed meanwhile, so
- * once init is dead the file is also read again at intervals, until it says 0 or is gone.
+ * Two things are waited for, in any order: init's pidfd, and its cgroup. The kernel may fold a
+ * change of cgroup.events into a later notification and drop that one when the cgroup is removed
+ * meanwhile, so once init is dead the file is also read again at intervals, until it says 0 or is
+ * gone.
  */
 #include "dmuserd/supervisor/container.h"
 #include "dmuserd/supervisor/process.h"
@@ -84,8 +85,9 @@ static int pid_namespace(pid_t pid, ino_t *ret_namespace)
 }
 
 /*
- * Whether the cgroup holds this container only. A container that was started in a shell's cgroup, say, must
- * not live as long as the shell. Every process in it is init, or of init's own pid namespace.
+ * Whether the cgroup holds this container only. A container that was started in a shell's cgroup,
+ * say, must not live as long as the shell. Every process in it is init, or of init's own pid
+ * namespace.
  */
 static bool is_own_cgroup(const char *cgroup, pid_t init)
 {
@@ -145,8 +147,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start_sweep(struct container *c, sd_event *event)
 {
-	return sd_event_add_time_relative(event, &c->sweep, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_sweep,
-					  c);
+	return sd_event_add_time_relative(event, &c->sweep, CLOCK_MONOTONIC, SWEEP_USEC, 0,
+					  on_sweep, c);
 }
 
 static int on_init_died(sd_event_source *source, int fd, uint32_t events, void *userdata)

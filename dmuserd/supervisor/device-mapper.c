@@ -2,11 +2,11 @@
 /*
  * Device-mapper operations in short-lived children; see device-mapper.h.
  *
- * Upper half: what runs in the child, with libdevmapper. Lower half: what runs in the supervisor, which
- * calls nothing of libdevmapper. Where udev runs, the library waits for it with a cookie, a System V
- * semaphore that outlives whoever made it; so the child tells its cookie before it does anything, and
- * the supervisor removes the semaphore of a child that did not come to it. Where udev does not run,
- * the library makes and removes the nodes in /dev/mapper by itself.
+ * Upper half: what runs in the child, with libdevmapper. Lower half: what runs in the supervisor,
+ * which calls nothing of libdevmapper. Where udev runs, the library waits for it with a cookie, a
+ * System V semaphore that outlives whoever made it; so the child tells its cookie before it does
+ * anything, and the supervisor removes the semaphore of a child that did not come to it. Where udev
+ * does not run, the library makes and removes the nodes in /dev/mapper by itself.
  */
 #include "dmuserd/supervisor/device-mapper.h"
 #include "dmuserd/supervisor/errand.h"
@@ -20,12 +20,13 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#define TARGET "user"
+#define TARGET	    "user"
 #define UUID_PREFIX "DMUSER-"
 
-/* Nothing may look into a device that is one container's: no blkid, no LVM, no multipath, no symlinks. */
-#define UDEV_FLAGS                                                                                 \
-	(DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG |                      \
+/* Nothing may look into a device that is one container's: no blkid, no LVM, no multipath, no
+ * symlinks. */
+#define UDEV_FLAGS                                                            \
+	(DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG | \
 	 DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG)
 
 /* How long a new device's name in /dev/mapper is worth waiting for. */
@@ -40,7 +41,9 @@ static void task_freep(struct dm_task **task)
 		dm_task_destroy(*task);
 }
 
-/* The library's log function has no userdata; this is set in the child only, for its one operation. */
+/*
+ * The library's log function has no userdata; this is set in the child only, for its one operation.
+ */
 static struct dm_result *logged;
 
 static void keep_error(int level, const char *file, int line, int error, const char *format, ...)
@@ -91,7 +94,8 @@ static int tell_devno(struct dm_task *task, struct dm_result *result)
 	return 0;
 }
 
-/* A semaphore that udev did not come to. If udev comes later, it finds nothing of that key, and goes on. */
+/* A semaphore that udev did not come to. If udev comes later, it finds nothing of that key, and
+ * goes on. */
 static void remove_cookie(uint32_t cookie)
 {
 	int semaphore = semget((key_t)cookie, 1, 0);
@@ -101,9 +105,9 @@ static void remove_cookie(uint32_t cookie)
 }
 
 /*
- * Waits until udev has made the device's name, within bounds: the device works without it, and a udev that
- * hangs must not keep a volume from its container. As dm_udev_wait() does, which knows no deadline: the
- * semaphore counts who has not finished, ourselves included.
+ * Waits until udev has made the device's name, within bounds: the device works without it, and a
+ * udev that hangs must not keep a volume from its container. As dm_udev_wait() does, which knows no
+ * deadline: the semaphore counts who has not finished, ourselves included.
  */
 static void wait_for_udev(uint32_t cookie)
 {
@@ -119,7 +123,8 @@ static void wait_for_udev(uint32_t cookie)
 	semctl(semaphore, 0, IPC_RMID, 0);
 }
 
-/* Runs a task that makes udev act, and waits for udev. The cookie is told first: see the file's head. */
+/* Runs a task that makes udev act, and waits for udev. The cookie is told first: see the file's
+ * head. */
 static int run_with_udev(int link, struct dm_task *task)
 {
 	uint32_t cookie = 0;
@@ -147,8 +152,9 @@ static int do_create(const struct dm_request *request, struct dm_result *result)
 	if (!create || !load || !dm_task_set_uuid(create, request->uuid) || !dm_task_run(create))
 		return task_error(create);
 	r = tell_devno(create, result);
-	if (r == 0 && (!dm_task_add_target(load, 0, request->size_sectors, TARGET, request->params) ||
-		       (request->read_only && !dm_task_set_ro(load)) || !dm_task_run(load)))
+	if (r == 0 &&
+	    (!dm_task_add_target(load, 0, request->size_sectors, TARGET, request->params) ||
+	     (request->read_only && !dm_task_set_ro(load)) || !dm_task_run(load)))
 		r = task_error(load);
 	if (r < 0)
 		run_simple(DM_DEVICE_REMOVE, request);
@@ -167,8 +173,8 @@ static int do_resume(int link, const struct dm_request *request, struct dm_resul
 }
 
 /*
- * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep a
- * device that is gone. The library removes the name in /dev/mapper itself; udev does it again.
+ * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep
+ * a device that is gone. The library removes the name in /dev/mapper itself; udev does it again.
  */
 static int do_remove(const struct dm_request *request, struct dm_result *result)
 {
@@ -217,9 +223,11 @@ static int do_status(const struct dm_request *request, struct dm_result *result)
 
 static int do_version(struct dm_result *result)
 {
-	/* A device of the target's name is not meant: this asks for the target, and loads its module. */
+	/* A device of the target's name is not meant: this asks for the target, and loads its
+	 * module. */
 	struct dm_request about = { .name = TARGET };
-	_cleanup_(task_freep) struct dm_task *target = task_new(DM_DEVICE_GET_TARGET_VERSION, &about);
+	_cleanup_(task_freep) struct dm_task *target =
+		task_new(DM_DEVICE_GET_TARGET_VERSION, &about);
 	_cleanup_(task_freep) struct dm_task *driver = dm_task_create(DM_DEVICE_VERSION);
 	struct dm_versions *versions;
 	char text[64];
@@ -236,7 +244,9 @@ static int do_version(struct dm_result *result)
 	return 0;
 }
 
-/* 1 if the device is one of ours and *ret_device was written; 0 if not; it may be gone meanwhile. */
+/*
+ * 1 if the device is one of ours and *ret_device was written; 0 if not; it may be gone meanwhile.
+ */
 static int describe(const struct dm_names *entry, struct dm_device *ret_device)
 {
 	struct dm_request about = {};
@@ -306,7 +316,9 @@ static int run_operation(int link, const struct dm_request *request, struct dm_r
 	return -EINVAL;
 }
 
-/* Says [cookie] result [devices]: the size tells which are there, as a result is no 4 bytes long. */
+/*
+ * Says [cookie] result [devices]: the size tells which are there, as a result is no 4 bytes long.
+ */
 static void child(int link, const void *arg)
 {
 	static struct dm_device devices[DM_LIST_MAX];
@@ -369,8 +381,8 @@ static void on_errand_done(void *userdata, int error, const void *data, size_t s
 		remove_told_cookie(data, size);
 		result = (struct dm_result){ .error = error < 0 ? error : -EIO };
 		snprintf(result.message, sizeof(result.message), "%s",
-			 error == -ETIMEDOUT ? "device-mapper did not answer in time" :
-					       "the device-mapper child ended early");
+			 error == -ETIMEDOUT ? "device-mapper did not answer in time"
+					     : "the device-mapper child ended early");
 	} else if (result.error < 0 && !result.message[0]) {
 		snprintf(result.message, sizeof(result.message), "device-mapper: %s",
 			 strerror(-result.error));
@@ -378,8 +390,8 @@ static void on_errand_done(void *userdata, int error, const void *data, size_t s
 	call->done(call->userdata, &result);
 }
 
-int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout_ms, dm_done_fn done,
-	     void *userdata, struct dm_call **ret_call)
+int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout_ms,
+	     dm_done_fn done, void *userdata, struct dm_call **ret_call)
 {
 	_cleanup_(freep) struct dm_call *call = calloc(1, sizeof(*call));
 	int r;

@@ -2,9 +2,10 @@
 /*
  * A short-lived child with a deadline; see errand.h.
  *
- * An errand has two ends: what the child says (its socket closes) and its death (its pidfd). The first
- * one is what the caller waits for; the second belongs to `struct grave`, which lives in the loop as a
- * floating event source until the child can be reaped, however long after the errand is forgotten.
+ * An errand has two ends: what the child says (its socket closes) and its death (its pidfd). The
+ * first one is what the caller waits for; the second belongs to `struct grave`, which lives in the
+ * loop as a floating event source until the child can be reaped, however long after the errand is
+ * forgotten.
  */
 #include "dmuserd/supervisor/errand.h"
 #include "util/cleanup.h"
@@ -22,7 +23,7 @@ struct errand {
 	errand_done_fn done;
 	void *userdata;
 	int link;
-	int fd;    /* the descriptor that came, or -EBADF */
+	int fd;	   /* the descriptor that came, or -EBADF */
 	int pidfd; /* the grave's; valid as long as the child is not reaped */
 	struct grave *grave;
 	sd_event_source *readable, *deadline;
@@ -73,7 +74,9 @@ static void reset_signals(void)
 
 static _Noreturn void child_main(int link, pid_t parent, errand_fn fn, const void *arg)
 {
-	/* A child that goes on after its supervisor would change what the next one is looking at. */
+	/*
+	 * A child that goes on after its supervisor would change what the next one is looking at.
+	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -82,7 +85,9 @@ static _Noreturn void child_main(int link, pid_t parent, errand_fn fn, const voi
 	link = fcntl(link, F_DUPFD_CLOEXEC, 3);
 	if (link < 0 || fd_close_all_but(&link, 1) < 0)
 		_exit(1);
-	/* 0, 1 and 2 must not become the device-mapper's control node, for a library that prints. */
+	/*
+	 * 0, 1 and 2 must not become the device-mapper's control node, for a library that prints.
+	 */
 	for (int i = 0; i < 3; i++)
 		if (open("/dev/null", O_RDWR) != i)
 			_exit(1);
@@ -132,7 +137,9 @@ static int bury(sd_event *event, int pidfd, struct errand *errand)
 	g->errand = errand;
 	errand->grave = g;
 	errand->pidfd = pidfd;
-	/* The loop's own from here on. The loop holds a reference beside the one that is dropped. */
+	/*
+	 * The loop's own from here on. The loop holds a reference beside the one that is dropped.
+	 */
 	sd_event_source_set_floating(source, 1);
 	sd_event_source_unref(source);
 	return 0;
@@ -166,7 +173,8 @@ static int receive(struct errand *e)
 		e->data = data;
 		e->capacity = capacity;
 	}
-	n = fd_recv(e->link, e->data + e->size, e->capacity - e->size, &fd, 1, &n_fds, MSG_DONTWAIT);
+	n = fd_recv(e->link, e->data + e->size, e->capacity - e->size, &fd, 1, &n_fds,
+		    MSG_DONTWAIT);
 	if (n < 0)
 		return (int)n;
 	if (n_fds > 0) {
@@ -223,7 +231,8 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int fork_child(sd_event *event, struct errand *e, int child_link, errand_fn fn, const void *arg)
+static int fork_child(sd_event *event, struct errand *e, int child_link, errand_fn fn,
+		      const void *arg)
 {
 	pid_t parent = getpid(), pid = fork();
 	int pidfd, r;
@@ -252,8 +261,9 @@ int errand_start(sd_event *event, uint64_t timeout_ms, errand_fn fn, const void 
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	*e = (struct errand){ .done = done, .userdata = userdata, .link = -EBADF, .fd = -EBADF,
-			      .pidfd = -EBADF };
+	*e = (struct errand){
+		.done = done, .userdata = userdata, .link = -EBADF, .fd = -EBADF, .pidfd = -EBADF
+	};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		r = -errno;
 		goto fail;

@@ -4,8 +4,8 @@
  *
  * The event loop never waits for a device, a file system or udev: a forked child does. It keeps no
  * descriptor of the supervisor's but one end of a socket pair, writes what came of it there, and
- * exits. A child that cannot be killed at once (it sleeps in the kernel) is left to be reaped by the
- * loop whenever it ends; nobody waits for it.
+ * exits. A child that cannot be killed at once (it sleeps in the kernel) is left to be reaped by
+ * the loop whenever it ends; nobody waits for it.
  */
 #pragma once
 
@@ -26,12 +26,13 @@ int errand_send(int link, const void *data, size_t size, int fd);
 
 /*
  * error: 0 when the child has ended, -ETIMEDOUT after the deadline, or a negative errno of the
- * receiving side. data: all that came until then; not only on success. fd: the descriptor that came,
- * consumed by the callback, or -EBADF.
+ * receiving side. data: all that came until then; not only on success. fd: the descriptor that
+ * came, consumed by the callback, or -EBADF.
  */
 typedef void (*errand_done_fn)(void *userdata, int error, const void *data, size_t size, int fd);
 
-/* arg needs to live only until this returns. `done` is called once, from the loop, unless cancelled. */
+/* arg needs to live only until this returns. `done` is called once, from the loop, unless
+ * cancelled. */
 int errand_start(sd_event *event, uint64_t timeout_ms, errand_fn fn, const void *arg,
 		 errand_done_fn done, void *userdata, struct errand **ret_errand);
 

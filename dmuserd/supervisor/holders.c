@@ -126,7 +126,8 @@ static void scan_stacked(struct scan *s)
 	struct dirent *entry;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(s->devno), minor(s->devno));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(s->devno),
+		 minor(s->devno));
 	d = opendir(path);
 	while (d && (entry = readdir(d)))
 		if (entry->d_name[0] != '.')

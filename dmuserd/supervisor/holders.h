@@ -2,8 +2,8 @@
 /*
  * Who has a block device open, as far as /proc and /sys tell: for people, never for decisions.
  *
- * Looking costs one pass over every process, so it is done in a child, and only when a release has not
- * got through.
+ * Looking costs one pass over every process, so it is done in a child, and only when a release has
+ * not got through.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 
 struct holders {
 	size_t n;
-	char text[RELEASE_HOLDERS_MAX][96]; /* "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3" */
+	char text[RELEASE_HOLDERS_MAX]
+		 [96]; /* "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3" */
 };
 
 struct holders_call;

@@ -104,8 +104,7 @@ static bool is_sound(const struct journal_entry *e, const char *file_name)
 	    e->size != sizeof(*e) || e->checksum != checksum(e))
 		return false;
 	if (!TERMINATED(e->uuid) || !TERMINATED(e->name) || !TERMINATED(e->backend) ||
-	    !TERMINATED(e->container) || !TERMINATED(e->container_cgroup) ||
-	    !TERMINATED(e->group))
+	    !TERMINATED(e->container) || !TERMINATED(e->container_cgroup) || !TERMINATED(e->group))
 		return false;
 	if (e->stage < JOURNAL_CREATING || e->stage > JOURNAL_RELEASING ||
 	    e->n_options > WORKER_OPTIONS_MAX || e->n_resources > CONFINE_RESOURCES_MAX)
@@ -113,13 +112,15 @@ static bool is_sound(const struct journal_entry *e, const char *file_name)
 	for (uint32_t i = 0; i < e->n_options; i++)
 		if (!TERMINATED(e->options[i].name) || !TERMINATED(e->options[i].value))
 			return false;
-	return name_is_uuid(e->uuid) && strcmp(e->uuid, file_name) == 0 && name_is_volume(e->name) &&
-	       name_is_backend(e->backend) && (!e->container[0] || name_is_container(e->container));
+	return name_is_uuid(e->uuid) && strcmp(e->uuid, file_name) == 0 &&
+	       name_is_volume(e->name) && name_is_backend(e->backend) &&
+	       (!e->container[0] || name_is_container(e->container));
 }
 
 static int read_entry(int dir, const char *name, struct journal_entry *ret_entry)
 {
-	_cleanup_(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_(closep) int fd =
+		openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

@@ -2,9 +2,9 @@
 /*
  * What the next supervisor has to know of a volume, one file each in <run_dir>/journal/.
  *
- * It is a hint, the kernel is the truth: an entry that is damaged, of another version or of nothing that
- * exists is dropped, never repaired. A file is replaced as a whole, so a reader finds the old entry or
- * the new one. The directory is root's own (0700) on a file system that a reboot empties.
+ * It is a hint, the kernel is the truth: an entry that is damaged, of another version or of nothing
+ * that exists is dropped, never repaired. A file is replaced as a whole, so a reader finds the old
+ * entry or the new one. The directory is root's own (0700) on a file system that a reboot empties.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION	    1
 #define JOURNAL_CGROUP_SIZE 1024
 
 enum journal_stage {
@@ -27,7 +27,7 @@ enum journal_stage {
 struct journal_entry {
 	char magic[8];
 	uint32_t version;
-	uint32_t size;     /* of this struct */
+	uint32_t size;	   /* of this struct */
 	uint64_t checksum; /* of all that follows */
 
 	char uuid[NAME_UUID_LEN + 4];

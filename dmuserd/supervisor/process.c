@@ -52,7 +52,9 @@ int process_start_time(pid_t pid, uint64_t *ret_start_time)
 		return errno == ENOENT ? -ESRCH : -errno;
 	n = fread(text, 1, sizeof(text) - 1, f);
 	text[n] = '\0';
-	/* The name, second field, is in parentheses and may hold anything. Start time is the 22nd. */
+	/*
+	 * The name, second field, is in parentheses and may hold anything. Start time is the 22nd.
+	 */
 	field = strrchr(text, ')');
 	for (int i = 2; field && i < 22; i++)
 		field = strchr(field + 1, ' ');

@@ -13,7 +13,8 @@
 /* Whether the process of pidfd has not ended. */
 bool process_is_alive(int pidfd);
 
-/* The pid behind a pidfd, as seen from here. -ESRCH when it has ended, -EREMOTE when not seen from here. */
+/* The pid behind a pidfd, as seen from here. -ESRCH when it has ended, -EREMOTE when not seen from
+ * here. */
 int process_pid(int pidfd, pid_t *ret_pid);
 
 /* When it started, in clock ticks since boot. -ESRCH if there is none. */

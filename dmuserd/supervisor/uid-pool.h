@@ -22,7 +22,9 @@ static inline void uid_pool_freep(struct uid_pool **pool)
 /* 0, or -EAGAIN when all are taken. What was given back just now is not what is taken next. */
 int uid_pool_take(struct uid_pool *pool, uid_t *ret_uid);
 
-/* Takes one that a worker of an earlier supervisor runs as. Those outside the pool need no claim. */
+/*
+ * Takes one that a worker of an earlier supervisor runs as. Those outside the pool need no claim.
+ */
 void uid_pool_claim(struct uid_pool *pool, uid_t uid);
 
 /* Gives back. */

@@ -2,13 +2,13 @@
 /*
  * What an earlier supervisor left, taken over or cleaned up.
  *
- * Three witnesses are heard: device-mapper (which targets are there), the spawner (which workers live), and
- * the journal (what they were for). The kernel's word counts; the journal is a hint:
+ * Three witnesses are heard: device-mapper (which targets are there), the spawner (which workers
+ * live), and the journal (what they were for). The kernel's word counts; the journal is a hint:
  *   target, worker and entry     checked as a new worker is, and active again
  *   target and entry, no worker  degraded: its I/O fails, and it waits to be released
  *   an entry of anything less    released, from where it stood
- *   target or worker alone       nobody's: failed, removed, killed. Only with our uuid, only our children
- * Nothing new is created before all of it is known.
+ *   target or worker alone       nobody's: failed, removed, killed. Only with our uuid, only our
+ * children Nothing new is created before all of it is known.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/spawner-link.h"
@@ -63,8 +63,8 @@ static struct child *find_child(struct adoption *a, const char *uuid)
 	struct child *c;
 
 	TAILQ_FOREACH(c, &a->children, entry)
-		if (strcmp(c->told.name, uuid) == 0)
-			break;
+	if (strcmp(c->told.name, uuid) == 0)
+		break;
 	return c;
 }
 
@@ -73,8 +73,8 @@ static struct volume *find_uuid(struct adoption *a, const char *uuid)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &a->set->list, entry)
-		if (strcmp(v->uuid, uuid) == 0)
-			break;
+	if (strcmp(v->uuid, uuid) == 0)
+		break;
 	return v;
 }
 
@@ -93,7 +93,8 @@ static void take_target(struct volume *v, const struct dm_device *target)
 	volume_set_devno(v, target->devno);
 }
 
-/* v->worker exists afterwards, alive or not, so that its socket and its entry are cleaned up with it. */
+/* v->worker exists afterwards, alive or not, so that its socket and its entry are cleaned up with
+ * it. */
 static int take_worker(struct volume *v, struct child *child)
 {
 	int r = volume_new_worker(v);
@@ -185,7 +186,8 @@ static int start_gate(struct volume *v)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, "cannot find %s: %s", node,
 				   strerror(-r));
 	volume_worker_limits(v, &limits);
-	/* It was started by another manifest, perhaps. It passed the gate then, and cannot raise it. */
+	/* It was started by another manifest, perhaps. It passed the gate then, and cannot raise
+	 * it. */
 	limits.memlock_max_bytes = UINT64_MAX;
 	if (worker_check(v->worker, &limits, channel, v->resources, v->n_resources, sizeof(detail),
 			 detail) != 0)
@@ -284,7 +286,8 @@ static int clean_up(struct adoption *a, const char *uuid, const struct dm_device
 
 	log_print(LOG_WARNING, "%s %s belongs to no volume and is removed",
 		  target ? "device" : "worker", target ? target->name : uuid);
-	snprintf(spec.name, sizeof(spec.name), "%.*s", NAME_VOLUME_MAX, target ? target->name : uuid);
+	snprintf(spec.name, sizeof(spec.name), "%.*s", NAME_VOLUME_MAX,
+		 target ? target->name : uuid);
 	r = volume_new(a->set, &spec, &v);
 	if (r < 0)
 		return r;
@@ -312,8 +315,8 @@ static int clean_up_rest(struct adoption *a)
 			r = clean_up(a, uuid, &a->targets[i], find_child(a, uuid));
 	}
 	TAILQ_FOREACH(c, &a->children, entry)
-		if (r == 0 && !c->claimed)
-			r = clean_up(a, c->told.name, NULL, c);
+	if (r == 0 && !c->claimed)
+		r = clean_up(a, c->told.name, NULL, c);
 	return r;
 }
 
@@ -362,7 +365,9 @@ static void tell_known(struct volumes *set)
 	}
 }
 
-/* What is not known cannot be guessed; whoever starts the supervisor again gives it another chance. */
+/*
+ * What is not known cannot be guessed; whoever starts the supervisor again gives it another chance.
+ */
 static void give_up(struct adoption *a, int error, const char *what)
 {
 	log_print(LOG_ERR, "cannot tell what an earlier supervisor left: %s: %s", what,

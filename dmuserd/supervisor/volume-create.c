@@ -2,9 +2,9 @@
 /*
  * The steps from asked-for to active, in one table, and what follows when they end.
  *
- * The order is the safety: nothing is started before it can be cleaned up after a crash (journal), no channel
- * is opened before the worker has passed the gate, and the device does not go live before the worker
- * serves it, so that nobody who looks at a new device can hang on it.
+ * The order is the safety: nothing is started before it can be cleaned up after a crash (journal),
+ * no channel is opened before the worker has passed the gate, and the device does not go live
+ * before the worker serves it, so that nobody who looks at a new device can hang on it.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/volume-internal.h"
@@ -66,7 +66,9 @@ static const struct worker_option *option_that_opens(const struct volume *v, siz
 	return NULL;
 }
 
-/* The manifest's limits were checked on what was asked for; a size that was found meets them here. */
+/*
+ * The manifest's limits were checked on what was asked for; a size that was found meets them here.
+ */
 static int check_found_size(struct volume *v, uint64_t size_bytes)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
@@ -157,8 +159,8 @@ static int open_resources(struct volume *v)
 	const struct parser_manifest *m = &v->spec.backend->manifest;
 
 	while (v->n_resources < m->n_resources) {
-		int r = m->resources[v->n_resources] == MANIFEST_MEMFD ? open_memory(v) :
-									 open_image(v);
+		int r = m->resources[v->n_resources] == MANIFEST_MEMFD ? open_memory(v)
+								       : open_image(v);
 
 		if (r != STEP_DONE)
 			return r;
@@ -242,7 +244,9 @@ static void begin_unwinding(struct volume *v)
 	log_limited(LOG_WARNING, "volume %s of uid %u: creation failed at %s: %s", v->spec.name,
 		    v->spec.owner, volume_step_name(v), failure.reason);
 	v->operation = OPERATION_UNWIND;
-	/* Nobody uses a device that never went live; only a stray look into it can be in the way. */
+	/*
+	 * Nobody uses a device that never went live; only a stray look into it can be in the way.
+	 */
 	v->drain.deadline_usec = volume_in_usec(v, 1000);
 	volume_arm_reply_timer(v);
 	volume_set_state(v, VOLUME_RELEASING);
@@ -273,8 +277,8 @@ static void finish_aborted(struct volume *v)
 }
 
 /*
- * What may have changed the world when it ends is waited for: a device-mapper child, a spawn, an image. Each
- * has its own deadline. A word of the worker, or of the adoption, is not.
+ * What may have changed the world when it ends is waited for: a device-mapper child, a spawn, an
+ * image. Each has its own deadline. A word of the worker, or of the adoption, is not.
  */
 void volume_create_abort(struct volume *v)
 {
@@ -283,7 +287,8 @@ void volume_create_abort(struct volume *v)
 	if (v->awaits_worker) {
 		worker_cancel_step(v->worker);
 		v->awaits_worker = false;
-	} else if (!v->steps || v->step >= v->n_steps || v->steps[v->step].start != start_adoption) {
+	} else if (!v->steps || v->step >= v->n_steps ||
+		   v->steps[v->step].start != start_adoption) {
 		return;
 	}
 	if (volume_defer(v, finish_aborted) < 0)

@@ -2,11 +2,11 @@
 /*
  * The steps of a volume that concern its device: made without being live, live, gone.
  *
- * Gone comes in three stages. Draining: the kernel is asked to remove the device at its last close, and
- * does it whatever becomes of this process. It tells nobody, but the worker notices its target's
- * end, and the worker's end is an event here. Beside that it is looked after at growing intervals, for a
- * worker that is dead or does not go. Failing: after the deadline all I/O gets its error. Busy: somebody
- * keeps it open still, which only he can change.
+ * Gone comes in three stages. Draining: the kernel is asked to remove the device at its last close,
+ * and does it whatever becomes of this process. It tells nobody, but the worker notices its
+ * target's end, and the worker's end is an event here. Beside that it is looked after at growing
+ * intervals, for a worker that is dead or does not go. Failing: after the deadline all I/O gets its
+ * error. Busy: somebody keeps it open still, which only he can change.
  */
 #include "dmuserd/supervisor/volume-internal.h"
 
@@ -18,7 +18,7 @@
 #define LOOK_INTERVAL_MIN_USEC 50000
 #define LOOK_INTERVAL_MAX_USEC 800000
 /* What had to wait for I/O gets its error, and closes the device, in less. */
-#define FAILING_USEC 400000
+#define FAILING_USEC	   400000
 #define HOLDERS_TIMEOUT_MS 1000
 
 /* Forth. */
@@ -39,14 +39,16 @@ static void on_version(void *userdata, const struct dm_result *result)
 
 	v->dm_call = NULL;
 	if (result->error < 0)
-		r = volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
-				"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
-				result->message);
+		r = volume_fail(
+			v, FAILURE_DRIVER_UNAVAILABLE, NULL,
+			"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
+			result->message);
 	v->set->driver_seen = r == 0;
 	volume_step_done(v, r);
 }
 
-/* Asked before anything is started, so that a machine without the module says that and nothing else. */
+/* Asked before anything is started, so that a machine without the module says that and nothing
+ * else. */
 int volume_start_driver(struct volume *v)
 {
 	int r;
@@ -256,7 +258,9 @@ void volume_device_deadline_changed(struct volume *v)
 		volume_set_timer(v, 0, on_drain_timer);
 }
 
-/* By its target's end, which is then seen at once; or nobody answers any more what is outstanding. */
+/*
+ * By its target's end, which is then seen at once; or nobody answers any more what is outstanding.
+ */
 void volume_device_worker_ended(struct volume *v)
 {
 	v->drain.deadline_usec = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of a volume share: volume.c (what it is and says), volumes.c (all of them), volume-steps.c
- * (how it goes forth and back), volume-create.c, volume-device.c and volume-release.c (the steps), volume-adopt.c
- * (what an earlier supervisor left). Nobody else includes this.
+ * What the files of a volume share: volume.c (what it is and says), volumes.c (all of them),
+ * volume-steps.c (how it goes forth and back), volume-create.c, volume-device.c and
+ * volume-release.c (the steps), volume-adopt.c (what an earlier supervisor left). Nobody else
+ * includes this.
  *
- * At any time a volume does one thing, `operation`. It goes forth by a table of steps, each started from
- * the event loop and ended there; it goes back by the same table, from the step that it had reached. A
- * step that waits holds exactly one of the calls below; its end clears it.
+ * At any time a volume does one thing, `operation`. It goes forth by a table of steps, each started
+ * from the event loop and ended there; it goes back by the same table, from the step that it had
+ * reached. A step that waits holds exactly one of the calls below; its end clears it.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ enum { STEP_PENDING = 0, STEP_DONE = 1 };
 struct volume_step {
 	const char *name; /* as TimedOut and the log know it */
 	int (*start)(struct volume *v);
-	int (*undo)(struct volume *v); /* NULL: leaves nothing. Copes with what was done by halves */
+	int (*undo)(
+		struct volume *v); /* NULL: leaves nothing. Copes with what was done by halves */
 };
 
 enum volume_operation {
@@ -54,9 +56,9 @@ struct waiter {
 /* How far the removal of the device is; its public face is enum release_stage. */
 struct volume_drain {
 	enum release_stage stage;
-	bool deferred; /* the kernel removes it at its last close */
+	bool deferred;		/* the kernel removes it at its last close */
 	uint64_t deadline_usec; /* of the graceful part */
-	uint64_t busy_usec;     /* failing: when it is no more a matter of a moment */
+	uint64_t busy_usec;	/* failing: when it is no more a matter of a moment */
 	uint64_t interval_usec; /* between two looks */
 	unsigned int open_count;
 };
@@ -66,13 +68,14 @@ struct volume {
 	struct volume_list *in; /* the one of the two lists of set that it is on */
 	struct volumes *set;
 	struct volume_spec spec;
-	struct backend *placeholder; /* own; spec.backend where the backend is not installed any more */
+	struct backend
+		*placeholder; /* own; spec.backend where the backend is not installed any more */
 	char uuid[NAME_UUID_LEN + 1];
 	uint64_t generation;
 	uint64_t size_bytes; /* as it turned out; 0 before */
 	bool blank;
-	bool hidden;    /* a left-over of nobody's: only to be removed */
-	bool journaled; /* there is an entry, to be kept true */
+	bool hidden;		    /* a left-over of nobody's: only to be removed */
+	bool journaled;		    /* there is an entry, to be kept true */
 	struct journal_entry *left; /* what an earlier supervisor left, until it is taken over */
 	enum volume_state state;
 	char error[256];
@@ -124,7 +127,7 @@ struct volumes {
 	struct volume_list dying; /* gone; its callers are being told */
 	struct uid_pool *uids;
 	volume_event_fn observer;
-	bool adopted;     /* what an earlier supervisor left is known */
+	bool adopted;	  /* what an earlier supervisor left is known */
 	bool driver_seen; /* the module was there when a device was made last */
 	struct adoption *adoption;
 };
@@ -139,10 +142,11 @@ static inline void volume_freep(struct volume **v)
 }
 void volume_set_state(struct volume *v, enum volume_state state);
 void volume_changed(struct volume *v);
-void volume_set_error(struct volume *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void volume_set_error(struct volume *v, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Keeps the first failure. Returns a negative errno. */
-int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, const char *format,
+		...) __attribute__((format(printf, 4, 5)));
 void volume_dm_request(const struct volume *v, enum dm_operation operation, struct dm_request *ret);
 int volume_dm_start(struct volume *v, enum dm_operation operation, dm_done_fn done);
 uint64_t volume_now_usec(const struct volume *v);

@@ -86,7 +86,8 @@ static int find_backend(struct volume *v, const char *type)
 	return 0;
 }
 
-int volume_from_journal(struct volumes *set, const struct journal_entry *e, struct volume **ret_volume)
+int volume_from_journal(struct volumes *set, const struct journal_entry *e,
+			struct volume **ret_volume)
 {
 	_cleanup_(volume_freep) struct volume *v = NULL;
 	struct volume_spec spec = {

@@ -2,8 +2,8 @@
 /*
  * A volume and the container that it belongs to. The container's end is the volume's.
  *
- * Each volume watches for itself, so the end of one container begins the release of all its volumes in
- * one turn of the loop, and none depends on another's being there.
+ * Each volume watches for itself, so the end of one container begins the release of all its volumes
+ * in one turn of the loop, and none depends on another's being there.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/volume-internal.h"
@@ -83,7 +83,8 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 	snprintf(v->container, sizeof(v->container), "%s", id);
 	r = v->operation == OPERATION_NONE ? volume_journal(v, JOURNAL_COMPLETE) : 0;
 	if (r < 0)
-		volume_set_error(v, "its binding to %s is not in the journal: %s", id, strerror(-r));
+		volume_set_error(v, "its binding to %s is not in the journal: %s", id,
+				 strerror(-r));
 	volume_changed(v);
 	return 0;
 }

@@ -2,9 +2,9 @@
 /*
  * The release: how it begins, who is told what and when, and the volume's last moment.
  *
- * Idempotent and joinable: a second call joins the first one, and can only make it more urgent. Whoever
- * waits is answered when all is gone, or with the stage that was reached when that takes too long; the
- * release goes on all the same.
+ * Idempotent and joinable: a second call joins the first one, and can only make it more urgent.
+ * Whoever waits is answered when all is gone, or with the stage that was reached when that takes
+ * too long; the release goes on all the same.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/volume-internal.h"
@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* After the graceful part: for what is bounded by itself, before those who wait are told the stage. */
+/*
+ * After the graceful part: for what is bounded by itself, before those who wait are told the stage.
+ */
 #define REPLY_GRACE_USEC 3000000
 
 void volume_reply_stage(struct volume *v, const struct holders *holders)
@@ -40,8 +42,9 @@ static int on_reply_timer(sd_event_source *source, uint64_t usec, void *userdata
 		volume_reply_stage(v, NULL);
 		return 0;
 	}
-	failure_set(&failure, FAILURE_TIMED_OUT, "worker",
-		    "the device is gone, but the worker does not end; the volume stays until it does");
+	failure_set(
+		&failure, FAILURE_TIMED_OUT, "worker",
+		"the device is gone, but the worker does not end; the volume stays until it does");
 	volume_reply_not_created(v);
 	volume_reply_released(v, NULL, &failure);
 	return 0;

@@ -2,9 +2,9 @@
 /*
  * How a volume goes forth and back by a table of steps.
  *
- * Forth: one step after the other, until the table ends or a step fails. Back: the undo of every step,
- * from the one that was reached (it may be done by halves) to the first; what is left then is nothing.
- * Back cannot fail, only take long.
+ * Forth: one step after the other, until the table ends or a step fails. Back: the undo of every
+ * step, from the one that was reached (it may be done by halves) to the first; what is left then is
+ * nothing. Back cannot fail, only take long.
  */
 #include "dmuserd/supervisor/volume-internal.h"
 

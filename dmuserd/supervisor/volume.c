@@ -104,7 +104,8 @@ void volume_set_error(struct volume *v, const char *format, ...)
 	log_print(LOG_WARNING, "volume %s of uid %u: %s", v->spec.name, v->spec.owner, v->error);
 }
 
-int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, const char *format, ...)
+int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, const char *format,
+		...)
 {
 	char reason[sizeof(v->failure.reason)];
 	va_list args;
@@ -175,7 +176,7 @@ static int on_deferred(sd_event_source *source, void *userdata)
 {
 	struct deferral *d = userdata;
 	struct volume *v = d->volume;
-	void (*fn)(struct volume *v) = d->fn;
+	void (*fn)(struct volume * v) = d->fn;
 
 	v->deferred = sd_event_source_disable_unref(v->deferred);
 	fn(v);

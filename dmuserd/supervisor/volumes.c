@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * All volumes of a supervisor: finding one, making one or finding that it is there, and their beginning and end.
+ * All volumes of a supervisor: finding one, making one or finding that it is there, and their
+ * beginning and end.
  *
  * A volume is known by its owner and its name; names of different owners do not meet.
  */
@@ -51,8 +52,8 @@ struct volume *volume_find(struct manager *m, uid_t owner, const char *name)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &m->volumes->list, entry)
-		if (!v->hidden && v->spec.owner == owner && strcmp(v->spec.name, name) == 0)
-			break;
+	if (!v->hidden && v->spec.owner == owner && strcmp(v->spec.name, name) == 0)
+		break;
 	return v;
 }
 
@@ -70,9 +71,9 @@ void volume_forget_caller(struct manager *m, void *userdata)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &m->volumes->list, entry)
-		volume_forget_waiters(v, userdata);
+	volume_forget_waiters(v, userdata);
 	TAILQ_FOREACH(v, &m->volumes->dying, entry)
-		volume_forget_waiters(v, userdata);
+	volume_forget_waiters(v, userdata);
 }
 
 void volume_set_observer(struct manager *m, volume_event_fn fn)
@@ -121,8 +122,8 @@ static void reply_found(struct volume *v)
 }
 
 /* Consumes pidfd. */
-static int join(struct volume *v, const struct volume_spec *spec, const char *container_id, int pidfd,
-		volume_created_fn done, void *userdata, struct failure *failure)
+static int join(struct volume *v, const struct volume_spec *spec, const char *container_id,
+		int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
 	const char *field = difference(v, spec);
@@ -158,8 +159,8 @@ static void begin(struct volume *v)
 	volume_go(v, OPERATION_CREATE, volume_create_steps, volume_n_create_steps);
 }
 
-int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
-		  volume_created_fn done, void *userdata, struct failure *failure)
+int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id,
+		  int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
 	struct volume *v = volume_find(m, spec->owner, spec->name);

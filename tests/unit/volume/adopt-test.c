@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A new supervisor on what an earlier one left: taken over where it is sound, removed where it is not. */
+/* A new supervisor on what an earlier one left: taken over where it is sound, removed where it is
+ * not. */
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
@@ -464,7 +465,8 @@ static void without_device_mappers_list_the_supervisor_does_not_guess(void **sta
 	_exit(0);
 }
 
-/* A loop that was told to exit is of no use to a teardown, so these two run in a process of their own. */
+/* A loop that was told to exit is of no use to a teardown, so these two run in a process of their
+ * own. */
 static void in_a_child(void (*test)(void **state), void **state)
 {
 	int status;

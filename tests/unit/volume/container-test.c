@@ -92,8 +92,8 @@ static pid_t start_process(const char *cgroup, bool pid_namespace)
 	pid_t pid;
 
 	assert_return_code(pipe(ready), errno);
-	pid = (pid_t)syscall(SYS_clone, SIGCHLD | (pid_namespace ? CLONE_NEWPID : 0), NULL, NULL, NULL,
-			     NULL);
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD | (pid_namespace ? CLONE_NEWPID : 0), NULL, NULL,
+			     NULL, NULL);
 	if (pid == 0) {
 		if (cgroup)
 			enter_cgroup(cgroup);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Short-lived children: what they say arrives, what they hold does not stay, and none is waited for. */
+/* Short-lived children: what they say arrives, what they hold does not stay, and none is waited
+ * for. */
 #include "dmuserd/supervisor/errand.h"
 #include "tests/unit/volume/test.h"
 #include "util/cleanup.h"

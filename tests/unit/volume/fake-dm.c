@@ -17,10 +17,9 @@ struct dm_call {
 };
 
 static const char *const names[] = {
-	[DM_OP_VERSION] = "version",	      [DM_OP_CREATE] = "create",
-	[DM_OP_RESUME] = "resume",	      [DM_OP_MESSAGE] = "fail",
-	[DM_OP_REMOVE] = "remove",	      [DM_OP_REMOVE_DEFERRED] = "defer",
-	[DM_OP_STATUS] = "status",	      [DM_OP_LIST] = "list",
+	[DM_OP_VERSION] = "version", [DM_OP_CREATE] = "create", [DM_OP_RESUME] = "resume",
+	[DM_OP_MESSAGE] = "fail",    [DM_OP_REMOVE] = "remove", [DM_OP_REMOVE_DEFERRED] = "defer",
+	[DM_OP_STATUS] = "status",   [DM_OP_LIST] = "list",
 };
 
 static struct world_device *find(const char *name)
@@ -111,7 +110,8 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 	} else if (request->operation == DM_OP_MESSAGE) {
 		assert_string_equal(request->params, "fail");
 		d->failed = true;
-	} else if (request->operation == DM_OP_REMOVE || request->operation == DM_OP_REMOVE_DEFERRED) {
+	} else if (request->operation == DM_OP_REMOVE ||
+		   request->operation == DM_OP_REMOVE_DEFERRED) {
 		if (d->open_count == 0)
 			destroy(d);
 		else if (request->operation == DM_OP_REMOVE)
@@ -177,8 +177,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout_ms, dm_done_fn done,
-	     void *userdata, struct dm_call **ret_call)
+int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout_ms,
+	     dm_done_fn done, void *userdata, struct dm_call **ret_call)
 {
 	struct dm_call *call = calloc(1, sizeof(*call));
 	int r;

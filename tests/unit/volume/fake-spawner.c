@@ -133,8 +133,9 @@ static struct world_child *start(const struct spawner_request *request, const in
 	w->child = c;
 	w->next = watches;
 	watches = w;
-	assert_return_code(sd_event_add_io(world->m.event, &w->source, c->pidfd, EPOLLIN, on_child_exit, w),
-			   0);
+	assert_return_code(
+		sd_event_add_io(world->m.event, &w->source, c->pidfd, EPOLLIN, on_child_exit, w),
+		0);
 	return c;
 }
 
@@ -223,7 +224,8 @@ int spawner_spawn(struct spawner_link *link, const struct spawner_request *reque
 	if (world->spawn_silent) {
 		a->error = -ETIMEDOUT;
 		assert_return_code(sd_event_add_time(world->m.event, &a->source, CLOCK_MONOTONIC,
-						     deadline_usec, 1, on_deadline, a), 0);
+						     deadline_usec, 1, on_deadline, a),
+				   0);
 		return 0;
 	}
 	if (world->spawn_error < 0) {
@@ -256,7 +258,8 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 	return 0;
 }
 
-int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata)
+int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited,
+		  void *userdata)
 {
 	struct world_child *c = world_child(name);
 	struct watch *w = c ? find_watch(c) : NULL;

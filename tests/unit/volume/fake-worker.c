@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A worker as the supervisor meets it, without confinement and without a volume: its sockets, its channel's
- * end, and every bad manner that a test asks for.
+ * A worker as the supervisor meets it, without confinement and without a volume: its sockets, its
+ * channel's end, and every bad manner that a test asks for.
  */
 #include "tests/unit/volume/fake-worker.h"
 #include "dmuserd/messages/worker.h"
@@ -176,8 +176,8 @@ static _Noreturn void serve(struct self *self)
 	}
 }
 
-void fake_worker_run(enum worker_manner manner, uid_t uid, int link, int setup, const int *resources,
-		     size_t n_resources)
+void fake_worker_run(enum worker_manner manner, uid_t uid, int link, int setup,
+		     const int *resources, size_t n_resources)
 {
 	static struct self self = { .connection = -1, .channel = -1 };
 	int high[3 + CONFINE_RESOURCES_MAX];

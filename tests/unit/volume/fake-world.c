@@ -19,9 +19,9 @@ struct world *world;
 static void on_event(struct manager *m, const struct volume *v)
 {
 	static const char *const states[] = {
-		[VOLUME_CREATED] = "created",	    [VOLUME_ATTACHED] = "attached",
-		[VOLUME_ACTIVE] = "active",	    [VOLUME_DEGRADED] = "degraded",
-		[VOLUME_RELEASING] = "releasing",   [VOLUME_GONE] = "gone",
+		[VOLUME_CREATED] = "created",	  [VOLUME_ATTACHED] = "attached",
+		[VOLUME_ACTIVE] = "active",	  [VOLUME_DEGRADED] = "degraded",
+		[VOLUME_RELEASING] = "releasing", [VOLUME_GONE] = "gone",
 	};
 	size_t used = strlen(world->events);
 	struct volume_info info;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A world for volumes to live in: a device-mapper and a spawner that are played by the test program, and
- * workers that are real processes which do as they are told.
+ * A world for volumes to live in: a device-mapper and a spawner that are played by the test
+ * program, and workers that are real processes which do as they are told.
  *
- * Played at link time: dm_start() and dm_cancel(), spawner_*(), gate_check(), channel_*() and backend_find().
- * Everything else is the supervisor's own. The world survives a supervisor: world_restart() ends one
- * and starts the next one on what is there.
+ * Played at link time: dm_start() and dm_cancel(), spawner_*(), gate_check(), channel_*() and
+ * backend_find(). Everything else is the supervisor's own. The world survives a supervisor:
+ * world_restart() ends one and starts the next one on what is there.
  */
 #pragma once
 
@@ -20,21 +20,21 @@ enum worker_manner {
 	WORKER_GOOD,
 	WORKER_DIES_UNSEALED,
 	WORKER_IS_NEVER_SEALED,
-	WORKER_FAILS_TO_SEAL,       /* at mlock, with ENOMEM, "too little" */
-	WORKER_REPORTS_NONSENSE,    /* of the wrong size */
+	WORKER_FAILS_TO_SEAL,	 /* at mlock, with ENOMEM, "too little" */
+	WORKER_REPORTS_NONSENSE, /* of the wrong size */
 	WORKER_DOES_NOT_LISTEN,
 	WORKER_DOES_NOT_SAY_HELLO,
-	WORKER_IS_ANOTHER,          /* HELLO with another uuid */
+	WORKER_IS_ANOTHER, /* HELLO with another uuid */
 	WORKER_IS_OF_ANOTHER_GENERATION,
 	WORKER_SAYS_IT_IS_ATTACHED,
 	WORKER_DIES_AT_HELLO,
-	WORKER_ANSWERS_TWICE,       /* HELLO */
-	WORKER_SENDS_DESCRIPTORS,   /* with HELLO */
+	WORKER_ANSWERS_TWICE,	  /* HELLO */
+	WORKER_SENDS_DESCRIPTORS, /* with HELLO */
 	WORKER_DOES_NOT_TAKE_CHANNEL,
-	WORKER_REFUSES_CHANNEL,     /* with EBUSY */
+	WORKER_REFUSES_CHANNEL, /* with EBUSY */
 	WORKER_DIES_AT_CHANNEL,
 	WORKER_IGNORES_ITS_TARGETS_END,
-	WORKER_IGNORES_STOP,        /* and its target's end */
+	WORKER_IGNORES_STOP, /* and its target's end */
 	WORKER_GIVES_WRONG_RESOURCES,
 };
 
@@ -69,10 +69,10 @@ struct world {
 
 	/* What is to go wrong. */
 	enum worker_manner manner;
-	int dm_error[DM_OP_LIST + 1];    /* by operation: the negative errno that comes of it */
-	bool dm_silent[DM_OP_LIST + 1];  /* nothing comes before the deadline */
-	int spawn_error;                 /* SPAWNED says so */
-	int spawn_refused;               /* spawner_spawn() itself says so */
+	int dm_error[DM_OP_LIST + 1];	/* by operation: the negative errno that comes of it */
+	bool dm_silent[DM_OP_LIST + 1]; /* nothing comes before the deadline */
+	int spawn_error;		/* SPAWNED says so */
+	int spawn_refused;		/* spawner_spawn() itself says so */
 	bool spawn_silent;
 	int channel_error;
 	bool gate_closed;

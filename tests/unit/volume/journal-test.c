@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define UUID "01234567-89ab-cdef-0123-456789abcdef"
+#define UUID	   "01234567-89ab-cdef-0123-456789abcdef"
 #define OTHER_UUID "11234567-89ab-cdef-0123-456789abcdef"
 
 static int setup(void **state)
@@ -142,7 +142,8 @@ static void one_bad_entry_does_not_hide_the_others(void **state)
 /* Each byte of the head and of the fields near it counts; so does the last one. */
 static void a_flipped_byte_anywhere_makes_an_entry_unsound(void **state)
 {
-	static const size_t offsets[] = { 0, 8, 12, 16, 24, 60, 300, sizeof(struct journal_entry) - 1 };
+	static const size_t offsets[] = { 0,  8,  12,  16,
+					  24, 60, 300, sizeof(struct journal_entry) - 1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
 		char path[256], byte;

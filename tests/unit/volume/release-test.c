@@ -544,7 +544,8 @@ int main(void)
 		T(a_caller_that_went_is_not_called),
 		T(gone_is_the_last_event),
 		T(a_name_is_free_again_when_its_volume_is_gone),
-		cmocka_unit_test(a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing),
+		cmocka_unit_test(
+			a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing),
 	};
 
 	if (geteuid() != 0) {

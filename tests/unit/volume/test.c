@@ -29,7 +29,8 @@ sd_event *new_loop(void)
 
 	assert_return_code(sd_event_new(&event), 0);
 	assert_return_code(sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, 0, 1,
-						      on_first_timer, &fired), 0);
+						      on_first_timer, &fired),
+			   0);
 	run_until_flag(event, &fired);
 	sd_event_source_unref(source);
 	return event;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every test here needs: cmocka, a loop with a deadline, a place for files, a count of descriptors. */
+/* What every test here needs: cmocka, a loop with a deadline, a place for files, a count of
+ * descriptors. */
 #pragma once
 
 #include <setjmp.h>
@@ -27,7 +28,8 @@ void run_until(sd_event *event, bool (*condition)(void *userdata), void *userdat
 void run_pending(sd_event *event);
 
 size_t count_fds(void);
-/* Runs the loop until no more than `expected` descriptors are open: children that were given up are reaped. */
+/* Runs the loop until no more than `expected` descriptors are open: children that were given up are
+ * reaped. */
 void run_until_fds(sd_event *event, size_t expected);
 
 /* A directory of this test program, made anew; removed with all in it. */
