@@ -91,14 +91,16 @@ void volume_degrade(struct volume *v)
 static void on_worker_ended(void *userdata, int status)
 {
 	struct volume *v = userdata;
+	const char *words;
 	char how[160];
 
 	worker_describe_status(status, sizeof(how), how);
 	fd_close_many(&v->channel, 1);
 	switch (v->operation) {
 	case OPERATION_CREATE:
-		volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: the worker %s",
-			    volume_step_name(v), how);
+		words = worker_last_words(v->worker);
+		volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: %s%s", volume_step_name(v),
+			    words[0] ? "" : "the worker ", words[0] ? words : how);
 		volume_create_abort(v);
 		break;
 	case OPERATION_ADOPT:

@@ -36,6 +36,7 @@ struct worker {
 	enum step step;
 	bool attached; /* what HELLO must say */
 	bool uncertain, ended;
+	char last_words[256]; /* what it reported as it ended, or empty */
 	pid_t pid;
 	uid_t uid;
 	char group[sizeof(((struct spawner_request *)NULL)->group)];
@@ -160,6 +161,32 @@ void worker_cancel_step(struct worker *w)
 
 /* The process and its death. */
 
+static bool is_sealed(const struct confine_report *report)
+{
+	return report->step == CONFINE_SEALED && report->error == 0;
+}
+
+/* What it says is for a person; an error that is none is one. */
+static void describe_report(struct confine_report *report, size_t size, char *ret_text)
+{
+	report->detail[sizeof(report->detail) - 1] = '\0';
+	if (report->error >= 0 || report->error < -4095)
+		report->error = -EPROTO;
+	snprintf(ret_text, size, "%s: %s%s%s", confine_step_name(report->step),
+		 strerror(-report->error), report->detail[0] ? ": " : "", report->detail);
+}
+
+/* A child that fails reports it and exits, and its exit may be heard first. */
+static void take_last_words(struct worker *w)
+{
+	struct confine_report message;
+
+	if (w->setup >= 0 &&
+	    fd_recv_exact(w->setup, &message, sizeof(message), NULL, 0, NULL, MSG_DONTWAIT) == 0 &&
+	    !is_sealed(&message))
+		describe_report(&message, sizeof(w->last_words), w->last_words);
+}
+
 static void end(struct worker *w, int status)
 {
 	if (w->ended)
@@ -167,6 +194,7 @@ static void end(struct worker *w, int status)
 	w->ended = true;
 	w->step = STEP_NONE;
 	cancel_deadline(w);
+	take_last_words(w);
 	close_setup(w);
 	close_control(w);
 	w->died = sd_event_source_disable_unref(w->died);
@@ -303,15 +331,11 @@ static void report(struct worker *w, struct confine_report *report)
 {
 	char detail[256];
 
-	report->detail[sizeof(report->detail) - 1] = '\0';
-	if (report->step == CONFINE_SEALED && report->error == 0) {
+	if (is_sealed(report)) {
 		finish(w, 0, "");
 		return;
 	}
-	if (report->error >= 0 || report->error < -4095)
-		report->error = -EPROTO;
-	snprintf(detail, sizeof(detail), "%s: %s%s%s", confine_step_name(report->step),
-		 strerror(-report->error), report->detail[0] ? ": " : "", report->detail);
+	describe_report(report, sizeof(detail), detail);
 	finish(w, report->error == -ETIMEDOUT ? -EIO : report->error, detail);
 }
 
@@ -576,6 +600,11 @@ bool worker_is_alive(const struct worker *w)
 bool worker_is_uncertain(const struct worker *w)
 {
 	return w->uncertain;
+}
+
+const char *worker_last_words(const struct worker *w)
+{
+	return w->last_words;
 }
 
 void worker_describe_status(int status, size_t size, char *ret_text)

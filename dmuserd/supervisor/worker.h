@@ -87,5 +87,8 @@ bool worker_is_alive(const struct worker *w);
 /* A SPAWN was sent and nothing came back: a process of it may exist that nobody can name. */
 bool worker_is_uncertain(const struct worker *w);
 
+/* Once it has ended: the step that it reported as failed, with the error; or empty. */
+const char *worker_last_words(const struct worker *w);
+
 /* "was killed by SIGSYS: …": what a status means, after "the worker". */
 void worker_describe_status(int status, size_t size, char *ret_text);
