@@ -14,7 +14,8 @@
  *
  *	io-flusher	here: flags		bounding-set	here: capabilities
  *	cgroup		here: path		groups		here: gid, groups
- *	clone		here: namespaces	uid		here: uid
+ *	clone		here: namespaces	uid		here: uid, or before that the
+ *							supervisor by SO_PEERCRED
  *	id-map		next: groups		parent-death	here: session (its other half)
  *	memlock-limit	here: limits, or	no-new-privs	next: landlock, inner-filter
  *			next: mlock		outer-filter	here: count of filters

@@ -9,6 +9,7 @@
 #include "tests/attack/order.h"
 #include "util/fd.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -93,6 +94,13 @@ static void order_thread(const struct order *o)
 		pthread_cond_wait(&changed, &lock);
 }
 
+static int64_t open_root(void)
+{
+	return call(&(struct order){
+		.number = SYS_openat,
+		.arguments = { (uint64_t)AT_FDCWD, (uintptr_t)"/", O_RDONLY | O_DIRECTORY } });
+}
+
 static int64_t obey(const struct order *o)
 {
 	switch (o->kind) {
@@ -105,6 +113,8 @@ static int64_t obey(const struct order *o)
 		return 0;
 	case ORDER_OUTLIVE:
 		return prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL);
+	case ORDER_OPEN_ROOT:
+		return open_root();
 	case ORDER_EXIT:
 		_exit((int)o->arguments[0]);
 	default:

@@ -151,7 +151,7 @@ static void kill_spawner_at(enum confine_step step)
 static void a_spawner_killed_at_any_step_leaves_no_process(const char *build)
 {
 	CHECK_EQ(rig_start(&rig, build, 0), 0);
-	for (enum confine_step step = CONFINE_CGROUP; step <= CONFINE_EXEC; step++)
+	for (enum confine_step step = CONFINE_CGROUP; step < CONFINE_SEALED; step++)
 		kill_spawner_at(step);
 }
 

@@ -10,6 +10,7 @@ enum order_kind {
 	ORDER_THREAD_SYSCALL, /* the same, from the second thread */
 	ORDER_INT80,	      /* by the 32-bit convention */
 	ORDER_OUTLIVE,	      /* PR_SET_PDEATHSIG 0, as libdmuser does once the channel has come */
+	ORDER_OPEN_ROOT,      /* "/", to be listed */
 	ORDER_EXIT,	      /* with arguments[0]; no answer */
 };
 
