@@ -134,10 +134,9 @@ static void dmu_type_presuspend(struct dm_target *ti)
 		return;
 
 	dmu_target_take_queued(t, &back);
-	list_for_each_entry_safe_reverse(req, prev, &back, link) {
+	/* not a place to reschedule: dm's worker would send one again, and get it back out of turn */
+	list_for_each_entry_safe_reverse(req, prev, &back, link)
 		dmu_request_end(t, req, BLK_STS_DM_REQUEUE);
-		cond_resched();
-	}
 }
 
 /*
