@@ -324,14 +324,15 @@ static void garbage_is_logged_at_a_bounded_rate(void)
 
 	memset(garbage, 0xa5, sizeof(garbage));
 	target_create(&t, 8);
-	for (int i = 0; i < TIMES; i++) {
+	snprintf(line, sizeof(line), "%s: bad answer", t.name);
+	/* the bound is the module's, and cases before may have used up its five seconds: then go on */
+	for (int i = 0; i < TIMES || (!logged(line) && time(NULL) < start + 20); i++) {
 		int fd = channel_open(&t, 0);
 
 		CHECK_EQ(write(fd, garbage, sizeof(garbage)), -1);
 		CHECK_EQ(errno, EINVAL);
 		close(fd);
 	}
-	snprintf(line, sizeof(line), "%s: bad answer", t.name);
 	/* the kernel's own bound: ten lines in five seconds */
 	int allowed = 10 * ((time(NULL) - start) / 5 + 2);
 	CHECK(allowed < TIMES);
