@@ -23,7 +23,7 @@ struct attack_case {
 	}
 
 extern const struct attack_case spawner_cases[], service_cases[], step_cases[], inside_cases[],
-	death_cases[];
+	death_cases[], profile_cases[];
 
 #define CHECK(condition)                                                                  \
 	do {                                                                              \

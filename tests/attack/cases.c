@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	} groups[] = {
 		{ "spawner", spawner_cases }, { "service", service_cases },
 		{ "inside", inside_cases },   { "steps", step_cases },
-		{ "deaths", death_cases },
+		{ "deaths", death_cases },    { "profiles", profile_cases },
 	};
 	const char *pattern = argc > 3 ? argv[3] : "";
 	int n_failed = 0;

@@ -4,6 +4,7 @@
  * processes that come of it, until the process that started it exits.
  */
 #include "tests/attack/rig.h"
+#include "dmuserd/messages/worker.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 #include "util/proc.h"
@@ -214,7 +215,7 @@ int worker_init(struct rig *rig, struct worker *w)
 	snprintf(w->socket_path, sizeof(w->socket_path), "%s/%s", rig->run_dir, w->name + 24);
 	snprintf(w->cgroup, sizeof(w->cgroup), RIG_GROUP "/%s", w->name);
 	w->memfd = memfd_create("volume", MFD_CLOEXEC);
-	if (w->memfd < 0 || ftruncate(w->memfd, 1 << 20) < 0)
+	if (w->memfd < 0 || ftruncate(w->memfd, RIG_VOLUME_BYTES) < 0)
 		return -errno;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
@@ -417,6 +418,43 @@ int worker_start(struct rig *rig, struct worker *w)
 	}
 	r = worker_connect(w);
 	return r < 0 ? r : worker_order(w, &ping, &answer);
+}
+
+static int send_setup(const struct worker *w)
+{
+	static struct worker_setup setup = {
+		.version = WORKER_MESSAGE_VERSION,
+		.block_size = 512,
+		.size_bytes = RIG_VOLUME_BYTES,
+		.generation = 1,
+		.volume = "v",
+		.n_resources = 1,
+	};
+
+	memcpy(setup.uuid, w->name, NAME_UUID_LEN);
+	return fd_send(w->setup, &setup, sizeof(setup), NULL, 0, 0);
+}
+
+int worker_start_backend(struct rig *rig, struct worker *w, const char *type)
+{
+	struct confine_report report = {};
+	struct spawner_reply reply = {};
+	char program[64], profile[64];
+	int r = worker_init(rig, w);
+
+	snprintf(program, sizeof(program), "backends/%s/dmuser-backend-%s", type, type);
+	snprintf(profile, sizeof(profile), "seccomp/%s.bpf", type);
+	if (r == 0)
+		r = worker_spawn(rig, w, program, profile, &reply);
+	if (r == 0)
+		r = reply.error;
+	if (r == 0)
+		r = send_setup(w);
+	if (r == 0)
+		r = worker_wait_report(w, &report);
+	if (r == 0)
+		r = worker_wait_end(w);
+	return r < 0 ? r : report.step == CONFINE_SEALED ? 0 : report.error;
 }
 
 void worker_expect(const struct worker *w, struct gate_expectation *ret_expected)

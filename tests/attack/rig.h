@@ -12,6 +12,7 @@
 #define RIG_FILTERS    3 /* the spawner's, the outer and the inner one */
 #define RIG_GROUP      "container-1"
 #define RIG_MEMLOCK_BYTES (128 << 20)
+#define RIG_VOLUME_BYTES  (1 << 20)
 
 struct rig {
 	const char *build; /* where the programs and profiles are */
@@ -62,6 +63,11 @@ int worker_connect(struct worker *w);
 int worker_order(struct worker *w, const struct order *order, struct answer *ret_answer);
 /* All of it: the attack child, sealed and connected. */
 int worker_start(struct rig *rig, struct worker *w);
+/*
+ * A real backend, sealed: "memory" or "file" on a volume of RIG_VOLUME_BYTES. Not connected to. Its
+ * setup is sent when it runs, so that what is to watch it can be there.
+ */
+int worker_start_backend(struct rig *rig, struct worker *w, const char *type);
 /* What a sealed and connected one must look like. */
 void worker_expect(const struct worker *w, struct gate_expectation *ret_expected);
 

@@ -2,7 +2,6 @@
 /* The spawner as the supervisor knows it: what it starts, what it remembers, what it refuses. */
 #include "tests/attack/case.h"
 #include "tests/attack/check.h"
-#include "dmuserd/messages/worker.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 #include "util/proc.h"
@@ -48,35 +47,26 @@ static void a_worker_has_exactly_its_descriptors_when_200_are_leaked(const char 
 	check_gate(&w, "");
 }
 
-static void the_memory_backend_seals_and_passes_the_gate(const char *build)
+static void backend_seals_and_passes_the_gate(const char *build, const char *type)
 {
-	static struct worker_setup setup = {
-		.version = WORKER_MESSAGE_VERSION,
-		.block_size = 512,
-		.size_bytes = 1 << 20,
-		.generation = 1,
-		.volume = "v",
-		.n_resources = 1,
-	};
 	struct gate_expectation expected;
-	struct confine_report report;
-	struct spawner_reply reply;
 	struct worker w;
 
 	begin(build);
-	CHECK_EQ(worker_init(&rig, &w), 0);
-	memcpy(setup.uuid, w.name, NAME_UUID_LEN);
-	CHECK_EQ(fd_send(w.setup, &setup, sizeof(setup), NULL, 0, 0), 0);
-	CHECK_EQ(worker_spawn(&rig, &w, "backends/memory/dmuser-backend-memory",
-			      "seccomp/memory.bpf", &reply),
-		 0);
-	CHECK_EQ(reply.error, 0);
-	CHECK_EQ(worker_wait_report(&w, &report), 0);
-	CHECK_STR(confine_step_name(report.step), "sealed");
-	CHECK_EQ(worker_wait_end(&w), 0);
+	CHECK_EQ(worker_start_backend(&rig, &w, type), 0);
 	worker_expect(&w, &expected);
-	expected.fsize_limit_bytes = setup.size_bytes;
+	expected.fsize_limit_bytes = RIG_VOLUME_BYTES;
 	check_gate_expecting(&expected, "");
+}
+
+static void the_memory_backend_seals_and_passes_the_gate(const char *build)
+{
+	backend_seals_and_passes_the_gate(build, "memory");
+}
+
+static void the_file_backend_seals_and_passes_the_gate(const char *build)
+{
+	backend_seals_and_passes_the_gate(build, "file");
 }
 
 static void the_parser_seals_and_passes_the_gate(const char *build)
@@ -306,6 +296,7 @@ const struct attack_case spawner_cases[] = {
 	CASE(a_confined_worker_passes_the_gate),
 	CASE(a_worker_has_exactly_its_descriptors_when_200_are_leaked),
 	CASE(the_memory_backend_seals_and_passes_the_gate),
+	CASE(the_file_backend_seals_and_passes_the_gate),
 	CASE(the_parser_seals_and_passes_the_gate),
 	CASE(the_end_of_a_child_is_remembered_until_it_is_forgotten),
 	CASE(kill_ends_one_child_and_no_other),
