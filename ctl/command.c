@@ -85,6 +85,15 @@ static int pidfd_open(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
+int usage_take_container_id(const struct context *context, const char *text)
+{
+	if (name_is_container(text))
+		return 0;
+	return usage_error(context,
+			   "a container's id is 1 to %d letters, digits, '.', '_' or '-', and begins with "
+			   "a letter or digit", NAME_CONTAINER_MAX);
+}
+
 int usage_take_container(const struct context *context, const char *id, const char *pid,
 			 struct json_object *parameters, int *ret_pidfd)
 {
@@ -94,10 +103,8 @@ int usage_take_container(const struct context *context, const char *id, const ch
 
 	if (!id || !pid)
 		return usage_error(context, "--container and --pid go together");
-	if (!name_is_container(id))
-		return usage_error(context,
-				   "a container's id is 1 to %d letters, digits, '.', '_' or '-', and "
-				   "begins with a letter or digit", NAME_CONTAINER_MAX);
+	if (usage_take_container_id(context, id))
+		return EXIT_USAGE;
 	if (quantity_parse_number(pid, INT_MAX, &number) < 0 || number == 0)
 		return usage_error(context, "--pid takes the pid of the container's init, not '%s'", pid);
 	fd = pidfd_open((pid_t)number);
@@ -129,16 +136,22 @@ static int report_errno(const struct context *context, int error)
 	return report(&e);
 }
 
-/* What libdmuser returned for a reply, as an exit code; an error reply is freed here. */
-static int take_result(const struct context *context, int result, struct dmuser_reply *reply,
-		       struct dmuser_reply **ret_reply)
+/*
+ * What libdmuser returned for a reply, as an exit code; an error reply is freed here. request: what
+ * the command made of its options; NULL if what was asked was not made of options.
+ */
+static int take_result(const struct context *context, int result, struct json_object *request,
+		       struct dmuser_reply *reply, struct dmuser_reply **ret_reply)
 {
+	struct circumstances c;
 	struct explanation e;
 
 	if (result < 0)
 		return report_errno(context, result);
 	if (result == DMUSER_REFUSED) {
-		explain_reply(dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+		circumstances_read(&c);
+		c.request = request;
+		explain_reply_in(&c, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
 		dmuser_reply_free(reply);
 		return report(&e);
 	}
@@ -167,7 +180,7 @@ int context_call(struct context *context, const char *method, struct json_object
 		return r;
 	r = dmuser_call(context->connection, method, parameters, &fd, fd >= 0, context->timeout_ms,
 			&reply);
-	return take_result(context, r, reply, ret_reply);
+	return take_result(context, r, parameters, reply, ret_reply);
 }
 
 int context_send(struct context *context, const char *method, struct json_object *parameters,
@@ -188,5 +201,5 @@ int context_receive(struct context *context, int timeout_ms, struct dmuser_reply
 	int r;
 
 	r = dmuser_receive(context->connection, timeout_ms, &reply);
-	return take_result(context, r, reply, ret_reply);
+	return take_result(context, r, NULL, reply, ret_reply);
 }

@@ -53,8 +53,9 @@ int usage_error(const struct context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The count of arguments after the options must be within; otherwise EXIT_USAGE and a word about it. */
 int usage_check_count(const struct context *context, int argc, int min, int max);
-/* Takes a volume's name, an owner's uid, a process's pid. 0, or EXIT_USAGE and a word about it. */
+/* Takes a volume's name, a container's id, an owner's uid. 0, or EXIT_USAGE and a word about it. */
 int usage_take_name(const struct context *context, const char *text);
+int usage_take_container_id(const struct context *context, const char *text);
 int usage_take_owner(const struct context *context, const char *text, struct json_object *parameters);
 
 /*

@@ -94,6 +94,27 @@ static int read_status(int proc, struct confinement *c)
 	return confinement_parse_status(text, c);
 }
 
+/*
+ * The file that it runs, as the kernel knows it. Who may not see that gets the first word of its
+ * command line, which a process can change, as it can its name in status, of which there are 15 bytes.
+ */
+static void read_program(int proc, struct confinement *c)
+{
+	char program[sizeof(c->program)];
+	ssize_t n = readlinkat(proc, "exe", program, sizeof(program) - 1);
+	_cleanup_(closep) int fd = -EBADF;
+
+	c->program_is_its_word = n <= 0;
+	if (n <= 0) {
+		fd = openat(proc, "cmdline", O_RDONLY | O_CLOEXEC);
+		n = fd >= 0 ? read(fd, program, sizeof(program) - 1) : -1;
+	}
+	if (n <= 0 || !program[0])
+		return;
+	program[n] = 0;
+	strcpy(c->program, program);
+}
+
 static void read_namespaces(int proc, struct confinement *c)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
@@ -139,6 +160,7 @@ int confinement_read(pid_t pid, struct confinement *ret)
 	r = read_status(proc, &c);
 	if (r < 0)
 		return r;
+	read_program(proc, &c);
 	read_namespaces(proc, &c);
 	c.root_entries = count_entries(proc, "root/.");
 	c.descriptors = count_entries(proc, "fd");
@@ -209,10 +231,10 @@ static void print_count(const char *name, int count, const char *none, FILE *fil
 void confinement_print(const struct confinement *c, FILE *file)
 {
 	static const char *const modes[] = { "off", "strict", "filter" };
-	char program[256];
+	char program[1024];
 
-	fprintf(file, "  %-14s %s\n", "Program",
-		escape_text(c->program, program, sizeof(program)));
+	fprintf(file, "  %-14s %s%s\n", "Program", escape_text(c->program, program, sizeof(program)),
+		c->program_is_its_word ? " (as it calls itself)" : "");
 	print_ids("Uid", c->uids, file);
 	print_ids("Gid", c->gids, file);
 	fprintf(file, "  %-14s %s\n", "Groups", c->groups[0] ? c->groups : "none");

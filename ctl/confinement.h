@@ -17,7 +17,8 @@ enum { ID_REAL, ID_EFFECTIVE, ID_SAVED, ID_FILE_SYSTEM, ID_COUNT };
 enum { CAP_SET_INH, CAP_SET_PRM, CAP_SET_EFF, CAP_SET_BND, CAP_SET_AMB, CAP_SET_COUNT };
 
 struct confinement {
-	char program[64];
+	char program[512];
+	bool program_is_its_word; /* what it calls itself, because the kernel's answer was not to be had */
 	int64_t uids[ID_COUNT], gids[ID_COUNT];
 	char groups[128]; /* supplementary ones, blank-separated */
 	uint64_t capabilities[CAP_SET_COUNT];

@@ -5,16 +5,21 @@
  * With --lease it stays until its stdin closes or it is told to stop, because the volume lives as long as
  * its connection.
  */
+#include "ctl/circumstances.h"
 #include "ctl/command.h"
 #include "ctl/escape.h"
 #include "ctl/quantity.h"
 #include "ctl/volume-view.h"
 #include "util/name.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+
+#define DEFAULT_BLOCK_SIZE 512
+#define SMALLEST_SIZE 4096 /* of the backends that are dmuser's own, by their manifests */
 
 static const char help[] =
 "Usage: dmuserctl create NAME --backend TYPE [--size SIZE] [OPTION]...\n"
@@ -23,9 +28,11 @@ static const char help[] =
 "specification, says that. The volume stays until 'dmuserctl release', unless it is leased or bound.\n"
 "\n"
 "  --backend TYPE      memory, file, or what else is installed\n"
-"  --size SIZE         bytes, or with K, M, G or T (powers of 1024); may be left out where the\n"
-"                      backing has a size already\n"
-"  -o, --option KEY=VALUE  an option of the backend (repeatable)\n"
+"  --size SIZE         bytes, or with K, M, G or T (powers of 1024): a multiple of the block\n"
+"                      size, and 4K or more for memory and file. memory needs it; file takes the\n"
+"                      size that FILE has, unless it is given\n"
+"  -o, --option KEY=VALUE  an option of the backend (repeatable); file needs -o path=FILE, an\n"
+"                      image or a device by its absolute path\n"
 "  --block-size BYTES  512 (default), 1024, 2048 or 4096\n"
 "  --read-only         nobody can write to it\n"
 "  --container ID      bind it at once to a container, and release it when that ends\n"
@@ -35,7 +42,10 @@ static const char help[] =
 "  --timeout TIME      wait so long for the reply: 30s (default), 500ms, infinity\n"
 "  --address PATH      dmuserd's socket\n"
 "\n"
-"Example: dmuserctl create scratch --backend memory --size 64M\n";
+"Examples:\n"
+"  dmuserctl create scratch --backend memory --size 64M\n"
+"  dmuserctl create disk --backend file -o path=/srv/disk.img --size 10G\n"
+"An image that is not there is made for root, if --size is given. Without --size it is as large as it is.\n";
 
 struct request {
 	struct json_object *parameters;
@@ -70,11 +80,18 @@ static int take_size(const struct context *context, const char *text, struct req
 	uint64_t bytes;
 	int r = quantity_parse_size(text, &bytes);
 
+	if (r == 0 && bytes == 0)
+		return usage_error(context, "--size must be more than 0");
+	if (text[0] == '-')
+		return usage_error(context, "--size must be more than 0, and '%s' is negative", text);
 	if (r == -ERANGE)
-		return usage_error(context, "--size %s is too large", text);
-	if (r < 0 || bytes == 0)
-		return usage_error(context, "--size takes bytes, or a number with K, M, G or T, not '%s'",
+		return usage_error(context,
+				   "--size %s is too large: it must be less than 2^63 bytes (8388608T)",
 				   text);
+	if (r < 0)
+		return usage_error(context,
+				   "--size takes bytes, or a number with one of K, M, G, T after it, such "
+				   "as 64M, not '%s'", text);
 	object_set_int(q->parameters, "size_bytes", (int64_t)bytes);
 	return -1;
 }
@@ -139,6 +156,37 @@ static int take_options(struct context *context, int argc, char **argv, struct r
 	return r;
 }
 
+/* In K and so on only where blocks are whole ones, so that both neighbours are told in one unit. */
+static void format_nearest(int64_t bytes, int64_t block_size, char out[static 24])
+{
+	if (block_size % 1024 == 0)
+		quantity_format_size((uint64_t)bytes, out);
+	else
+		snprintf(out, 24, "%" PRId64, bytes);
+}
+
+/* The size must be whole blocks. Asked here, because only here the nearest sizes can be told. */
+static int check_size(const struct context *context, struct json_object *parameters)
+{
+	int64_t size = object_int(parameters, "size_bytes", 0);
+	int64_t block_size = object_int(parameters, "block_size", DEFAULT_BLOCK_SIZE);
+	int64_t below = size - size % block_size;
+	int64_t above = below <= INT64_MAX - block_size ? below + block_size : 0;
+	char nearest[2][24] = {}, text[56];
+
+	if (below == size)
+		return 0;
+	if (below > 0)
+		format_nearest(below, block_size, nearest[0]);
+	if (above > 0)
+		format_nearest(above, block_size, nearest[1]);
+	snprintf(text, sizeof(text), "%s%s%s", nearest[0], below && above ? " and " : "", nearest[1]);
+	return usage_error(context,
+			   "--size must be a multiple of the block size, %" PRId64 " bytes; nearest to "
+			   "%" PRId64 ": %s%s", block_size, size, text,
+			   size < SMALLEST_SIZE ? "; memory and file take 4K and more" : "");
+}
+
 static int check(const struct context *context, int argc, char **argv, struct request *q)
 {
 	int r;
@@ -151,6 +199,9 @@ static int check(const struct context *context, int argc, char **argv, struct re
 	object_set_string(q->parameters, "name", argv[optind]);
 	if (!object_string(q->parameters, "backend", NULL))
 		return usage_error(context, "--backend is missing");
+	r = check_size(context, q->parameters);
+	if (r)
+		return r;
 	if (q->lease && q->container)
 		return usage_error(context, "--lease and --container exclude each other");
 	if (!q->lease)
@@ -193,6 +244,7 @@ static int hold_lease(struct context *context, int signals)
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = dmuser_connection_fd(context->connection), .events = POLLIN },
 	};
+	struct circumstances c;
 
 	for (;;) {
 		if (poll(polled, ARRAY_SIZE(polled), -1) < 0) {
@@ -201,8 +253,10 @@ static int hold_lease(struct context *context, int signals)
 			return EXIT_FAILED;
 		}
 		if (polled[2].revents) {
-			fputs("dmuserctl: dmuserd closed the connection; the volume is released\n"
-			      "  hint: journalctl -u dmuserd\n", stderr);
+			circumstances_read(&c);
+			fprintf(stderr,
+				"dmuserctl: dmuserd closed the connection; the volume is released\n"
+				"  hint: %s\n", circumstances_log(&c));
 			return EXIT_UNREACHABLE;
 		}
 		if (polled[1].revents || (polled[0].revents && stdin_is_over()))

@@ -2,14 +2,23 @@
 /* Why something failed, and what to do next; see explain.h. */
 #include "ctl/explain.h"
 #include "api/dmuser.h"
+#include "config.h"
 #include "ctl/escape.h"
+#include "ctl/holder.h"
 #include "ctl/object.h"
+#include "ctl/parameter.h"
 #include "util/cleanup.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* {key} stands for the parameter of that name. */
+#define MANIFEST DMUSER_BACKENDDIR "/{backend}.json"
+
+/*
+ * {key} stands for the error's parameter of that name, or else the request's. Three are made here:
+ * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, and {option=}, the option
+ * as it was given. {parameter} and {field} name a parameter: shown is the option that gave it.
+ */
 struct wording {
 	const char *error;
 	enum exit_code exit_code;
@@ -20,7 +29,13 @@ struct wording {
 static const struct wording wordings[] = {
 	{ "io.dmuser.NoSuchVolume", EXIT_NO_VOLUME,
 	  "there is no volume '{name}' that you may see",
-	  "'dmuserctl list' names yours; root can name another owner's with --owner" },
+	  "'dmuserctl list' names yours" },
+	{ "io.dmuser.AmbiguousName", EXIT_FAILED,
+	  "volume '{name}' exists in containers {containers}: say which with --container ID",
+	  "'dmuserctl list' shows what holds each" },
+	{ "io.dmuser.VolumeExists", EXIT_FAILED,
+	  "container '{container}' has a volume '{name}' already",
+	  "'dmuserctl show {name} --container {container}' tells what it is" },
 	{ "io.dmuser.SpecificationMismatch", EXIT_FAILED,
 	  "a volume '{name}' exists already, with another {field}",
 	  "'dmuserctl show {name}' tells what it is; choose another name, or release it first" },
@@ -29,7 +44,7 @@ static const struct wording wordings[] = {
 	  "choose another name, or wait for that container's end" },
 	{ "io.dmuser.VolumeBusy", EXIT_BUSY,
 	  "volume '{name}' is in use: its device is open {open_count} times ({holders})",
-	  "end what uses it, or unmount it, and try again" },
+	  "{advice}" },
 	{ "io.dmuser.NoSuchBackend", EXIT_FAILED,
 	  "no backend '{backend}' is installed",
 	  "installed are: {available}" },
@@ -38,7 +53,7 @@ static const struct wording wordings[] = {
 	  "the backend's manifest lists what it takes" },
 	{ "io.dmuser.BackendFailed", EXIT_FAILED,
 	  "the volume's process failed: {reason}",
-	  "'journalctl -u dmuserd' has the rest" },
+	  "{log}" },
 	{ "io.dmuser.OperationPending", EXIT_BUSY,
 	  "volume '{name}' is busy with another operation: {operation}",
 	  "try again when it is over; 'dmuserctl monitor' shows when" },
@@ -56,7 +71,7 @@ static const struct wording wordings[] = {
 	  "'modprobe dm-user' loads the module; 'dmuserctl ping' shows whether it is there" },
 	{ "io.dmuser.TimedOut", EXIT_TIMED_OUT,
 	  "dmuserd gave up waiting: {stage}",
-	  "'dmuserctl list' shows what is there now; 'journalctl -u dmuserd' has the rest" },
+	  "'dmuserctl list' shows what is there now; {log}" },
 	{ "org.varlink.service.InvalidParameter", EXIT_FAILED,
 	  "dmuserd does not take the value of parameter '{parameter}'",
 	  "'dmuserctl introspect' tells what it may be" },
@@ -75,6 +90,65 @@ static const struct wording wordings[] = {
 	{ "org.varlink.service.PermissionDenied", EXIT_DENIED,
 	  "dmuserd does not allow that",
 	  "be root, or join the group dmuser" },
+};
+
+/* What some errors mean, when it is known who asked and for what. */
+static const struct wording no_volume_for_root = {
+	"", EXIT_NO_VOLUME, "there is no volume '{name}'",
+	"'dmuserctl list' names all there are; another owner's needs --owner UID"
+};
+static const struct wording no_volume_in_container = {
+	"", EXIT_NO_VOLUME, "there is no volume '{name}' of container '{container}'",
+	"'dmuserctl list' shows what holds each volume"
+};
+static const struct wording no_volumes_of_container = {
+	"", EXIT_NO_VOLUME, "container '{container}' has no volumes",
+	"'dmuserctl list' shows what holds each volume"
+};
+static const struct wording volume_not_created = {
+	"", EXIT_NO_VOLUME,
+	"no volume '{name}'; the last attempt to create it failed: {last_failure}",
+	"mend that and create it again; {log}"
+};
+static const struct wording size_missing = {
+	"", EXIT_FAILED, "{backend} needs --size: how large the volume is to be",
+	"such as --size 64M; 'dmuserctl create --help' says what a size may be"
+};
+static const struct wording size_of_backing = {
+	"", EXIT_FAILED,
+	"{backend} needs --size, or what it serves has a size that it does not take",
+	"give --size; " MANIFEST " says how much the backend takes"
+};
+static const struct wording size_refused = {
+	"", EXIT_FAILED,
+	"{backend} cannot have --size {size_bytes}: too small or too large for it, or this machine",
+	"memory and file take 4K and more; " MANIFEST " says how much the backend takes"
+};
+static const struct wording path_missing = {
+	"", EXIT_FAILED, "{backend} needs -o path=FILE",
+	"FILE is the absolute path of an image or a device, such as -o path=/srv/disk.img"
+};
+static const struct wording option_missing = {
+	"", EXIT_FAILED, "{backend} needs -o {option}=VALUE", MANIFEST " says what it may be"
+};
+static const struct wording option_refused = {
+	"", EXIT_FAILED, "-o {option=} cannot be taken: {reason}",
+	MANIFEST " lists what the backend takes"
+};
+static const struct wording image_missing = {
+	"", EXIT_FAILED, "-o {option=} cannot be taken: {reason}",
+	"an image that is not there is made for root, if --size says how large; others make it "
+	"before: truncate -s SIZE FILE"
+};
+static const struct wording value_refused = {
+	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
+	"the command's --help tells what it may be"
+};
+
+/* One error, and all that is known about it. */
+struct matter {
+	const struct circumstances *c;
+	struct json_object *parameters;
 };
 
 static void append(char *out, size_t size, const char *text)
@@ -113,8 +187,66 @@ static void append_value(char *out, size_t size, struct json_object *value)
 	}
 }
 
+static void append_advice(char *out, size_t size, struct json_object *parameters)
+{
+	size_t begin = strlen(out);
+
+	for (size_t i = 0; i < object_array_length(parameters, "holders"); i++) {
+		struct json_object *holder = object_array_element(parameters, "holders", i);
+		char advice[512];
+
+		if (!holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
+			continue;
+		append(out, size, out[begin] ? "; " : "");
+		append(out, size, advice);
+	}
+	if (!out[begin])
+		append(out, size, "end what uses it, or unmount it, and try again");
+}
+
+static void append_option(char *out, size_t size, const struct matter *m)
+{
+	struct json_object *given = object_member(m->c->request, "options", json_type_object);
+	const char *option = object_string(m->parameters, "option", "");
+
+	append_escaped(out, size, option);
+	append(out, size, "=");
+	append_escaped(out, size, object_string(given, option, ""));
+}
+
+/* True if the parameter has an option, and that is how the caller gave it. */
+static bool append_parameter(char *out, size_t size, const struct matter *m, const char *key)
+{
+	const char *path = object_string(m->parameters, key, "");
+	const char *option = m->c->request ? parameter_option(path) : NULL;
+
+	if (option)
+		append(out, size, option);
+	return option;
+}
+
+static void append_key(char *out, size_t size, const struct matter *m, const char *key)
+{
+	struct json_object *value;
+
+	if (strcmp(key, "log") == 0)
+		append(out, size, circumstances_log(m->c));
+	else if (strcmp(key, "advice") == 0)
+		append_advice(out, size, m->parameters);
+	else if (strcmp(key, "option=") == 0)
+		append_option(out, size, m);
+	else if ((strcmp(key, "parameter") == 0 || strcmp(key, "field") == 0) &&
+		 append_parameter(out, size, m, key))
+		return;
+	else if (json_object_object_get_ex(m->parameters, key, &value) ||
+		 json_object_object_get_ex(m->c->request, key, &value))
+		append_value(out, size, value);
+	else
+		append(out, size, "unknown");
+}
+
 /* Writes template with each {key} replaced. */
-static void fill(const char *template, struct json_object *parameters, char *out, size_t size)
+static void fill(const char *template, const struct matter *m, char *out, size_t size)
 {
 	out[0] = 0;
 	while (*template) {
@@ -128,9 +260,58 @@ static void fill(const char *template, struct json_object *parameters, char *out
 		if (!end)
 			break;
 		snprintf(piece, sizeof(piece), "%.*s", (int)(end - template - 1), template + 1);
-		append_value(out, size, json_object_object_get(parameters, piece));
+		append_key(out, size, m, piece);
 		template = end + 1;
 	}
+}
+
+static const struct wording *choose_no_volume(const struct matter *m)
+{
+	struct json_object *request = m->c->request;
+
+	if (object_string(m->parameters, "last_failure", "")[0])
+		return &volume_not_created;
+	if (object_string(request, "container", NULL))
+		return object_string(request, "name", NULL) ? &no_volume_in_container :
+							      &no_volumes_of_container;
+	return m->c->is_root ? &no_volume_for_root : NULL;
+}
+
+static const struct wording *choose_size(struct json_object *request)
+{
+	if (json_object_object_get_ex(request, "size_bytes", NULL))
+		return &size_refused;
+	/* What was named with an option has been opened by then, and has a size. */
+	return object_member(request, "options", json_type_object) ? &size_of_backing : &size_missing;
+}
+
+static const struct wording *choose_option(const struct matter *m)
+{
+	struct json_object *given = object_member(m->c->request, "options", json_type_object);
+	const char *option = object_string(m->parameters, "option", "");
+
+	if (!json_object_object_get_ex(given, option, NULL))
+		return strcmp(option, "path") == 0 ? &path_missing : &option_missing;
+	if (strstr(object_string(m->parameters, "reason", ""), strerror(ENOENT)))
+		return &image_missing;
+	return &option_refused;
+}
+
+/* What this error means here; NULL: what it always means. */
+static const struct wording *choose(const char *error, const struct matter *m)
+{
+	bool create = object_string(m->c->request, "backend", NULL);
+
+	if (strcmp(error, "io.dmuser.NoSuchVolume") == 0)
+		return choose_no_volume(m);
+	if (strcmp(error, "io.dmuser.InvalidOption") == 0)
+		return create ? choose_option(m) : NULL;
+	if (strcmp(error, "org.varlink.service.InvalidParameter") != 0)
+		return NULL;
+	if (create && strcmp(object_string(m->parameters, "parameter", ""), "size_bytes") == 0)
+		return choose_size(m->c->request);
+	return m->c->request && parameter_option(object_string(m->parameters, "parameter", "")) ?
+		       &value_refused : NULL;
 }
 
 static const struct wording *wording_find(const char *error)
@@ -141,14 +322,18 @@ static const struct wording *wording_find(const char *error)
 	return NULL;
 }
 
-void explain_reply(const char *error, struct json_object *parameters, struct explanation *ret)
+void explain_reply_in(const struct circumstances *c, const char *error,
+		      struct json_object *parameters, struct explanation *ret)
 {
-	const struct wording *w = wording_find(error);
+	const struct matter m = { .c = c, .parameters = parameters };
+	const struct wording *w = choose(error, &m);
 
+	if (!w)
+		w = wording_find(error);
 	if (w) {
 		ret->exit_code = w->exit_code;
-		fill(w->sentence, parameters, ret->sentence, sizeof(ret->sentence));
-		fill(w->hint, parameters, ret->hint, sizeof(ret->hint));
+		fill(w->sentence, &m, ret->sentence, sizeof(ret->sentence));
+		fill(w->hint, &m, ret->hint, sizeof(ret->hint));
 		return;
 	}
 	ret->exit_code = EXIT_FAILED;
@@ -159,6 +344,14 @@ void explain_reply(const char *error, struct json_object *parameters, struct exp
 	strcpy(ret->hint, "is it newer than this program? 'dmuserctl ping' tells its version");
 }
 
+void explain_reply(const char *error, struct json_object *parameters, struct explanation *ret)
+{
+	struct circumstances c;
+
+	circumstances_read(&c);
+	explain_reply_in(&c, error, parameters, ret);
+}
+
 static void say(struct explanation *ret, enum exit_code exit_code, const char *sentence,
 		const char *hint)
 {
@@ -167,7 +360,28 @@ static void say(struct explanation *ret, enum exit_code exit_code, const char *s
 	snprintf(ret->hint, sizeof(ret->hint), "%s", hint);
 }
 
+/* How it is started depends on what is installed, and on whether that would serve this address. */
+static const char *start_hint(const struct circumstances *c, const char *address)
+{
+	if (strcmp(address, DMUSER_ADDRESS_DEFAULT) != 0)
+		return "is that the address? 'dmuserd --set run_dir=DIR', started by root, serves "
+		       "DIR/io.dmuser";
+	if (c->has_unit)
+		return "systemctl start dmuserd";
+	return "start it by hand, as root: dmuserd; one that serves another socket is reached with "
+	       "DMUSER_ADDRESS=PATH";
+}
+
 void explain_call_errno(int error, const char *address, struct explanation *ret)
+{
+	struct circumstances c;
+
+	circumstances_read(&c);
+	explain_call_errno_in(&c, error, address, ret);
+}
+
+void explain_call_errno_in(const struct circumstances *c, int error, const char *address,
+			   struct explanation *ret)
 {
 	char where[256];
 
@@ -180,7 +394,7 @@ void explain_call_errno(int error, const char *address, struct explanation *ret)
 	switch (-error) {
 	case ENOENT:
 	case ECONNREFUSED:
-		say(ret, EXIT_UNREACHABLE, "dmuserd is not running", "systemctl start dmuserd");
+		say(ret, EXIT_UNREACHABLE, "", start_hint(c, address));
 		snprintf(ret->sentence, sizeof(ret->sentence),
 			 "dmuserd is not running: nobody listens on %s", where);
 		break;
@@ -197,8 +411,8 @@ void explain_call_errno(int error, const char *address, struct explanation *ret)
 	case EPIPE:
 	case ENOTCONN:
 		say(ret, EXIT_UNREACHABLE, "dmuserd closed the connection",
-		    "it may have restarted, or have no room for another connection: "
-		    "journalctl -u dmuserd");
+		    "it may have restarted, or have no room for another connection; ");
+		append(ret->hint, sizeof(ret->hint), circumstances_log(c));
 		break;
 	case EPROTO:
 	case EMSGSIZE:

@@ -2,21 +2,21 @@
 /* dmuserctl release: ends a volume, or all volumes of a container. */
 #include "ctl/command.h"
 #include "ctl/escape.h"
+#include "ctl/holder.h"
 #include "ctl/quantity.h"
-#include "util/name.h"
 
 #include <limits.h>
 #include <string.h>
 
 static const char help[] =
-"Usage: dmuserctl release NAME [OPTION]...\n"
+"Usage: dmuserctl release NAME [--container ID] [OPTION]...\n"
 "       dmuserctl release --container ID [OPTION]...\n"
 "\n"
-"Ends one volume, or all of a container: waits for outstanding I/O, fails what is left, and removes the\n"
-"device. A device that is still open goes when its last user closes it; the exit status is 7 then. What is\n"
-"in a volume's backing (the image of the file backend) stays.\n"
+"Ends one volume, or all of a container: waits for outstanding I/O, fails what is left, and removes\n"
+"the device. A device that is still open goes when its last user closes it; who uses it is said, and\n"
+"the exit status is 7. What is in a volume's backing (the image of the file backend) stays.\n"
 "\n"
-"  --container ID  all volumes that are bound to it\n"
+"  --container ID  all volumes that are bound to it; with NAME, its volume of that name\n"
 "  --owner UID     another owner's volume (root)\n"
 "  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: 5000)\n"
 "  --json          print the reply as JSON\n"
@@ -48,8 +48,8 @@ static int take_options(struct context *context, int argc, char **argv,
 	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (option) {
 		case 'c':
-			if (!name_is_container(optarg))
-				return usage_error(context, "'--container' takes a container's id");
+			if (usage_take_container_id(context, optarg))
+				return EXIT_USAGE;
 			object_set_string(parameters, "container", optarg);
 			break;
 		case 'o':
@@ -73,9 +73,7 @@ static int check(struct context *context, int argc, char **argv, struct json_obj
 
 	if (!container && argc == optind)
 		return usage_error(context, "a volume's name, or --container, is missing");
-	if (container && argc > optind)
-		return usage_error(context, "a name and --container exclude each other");
-	if (!container) {
+	if (argc > optind) {
 		r = usage_check_count(context, argc, 1, 1);
 		if (r == 0)
 			r = usage_take_name(context, argv[optind]);
@@ -103,6 +101,17 @@ static void print_holders(struct json_object *released)
 	}
 }
 
+static void print_advice(struct json_object *released)
+{
+	for (size_t i = 0; i < object_array_length(released, "holders"); i++) {
+		struct json_object *holder = object_array_element(released, "holders", i);
+		char advice[512];
+
+		if (holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
+			printf("  hint: %s\n", advice);
+	}
+}
+
 static bool print_released(struct json_object *released)
 {
 	const char *stage = object_string(released, "stage", "?");
@@ -115,7 +124,9 @@ static bool print_released(struct json_object *released)
 	} else if (strcmp(stage, "device_busy") == 0) {
 		printf("its device is still open");
 		print_holders(released);
-		printf("; it goes when that closes");
+		puts("; it goes when that closes");
+		print_advice(released);
+		return false;
 	} else {
 		printf("not gone yet: %s", escape_text(stage, name, sizeof(name)));
 	}

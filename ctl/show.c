@@ -14,6 +14,7 @@ static const char help[] =
 "Shows all about one volume. Then what its worker may do, as this program itself reads it in /proc: root\n"
 "sees all of it.\n"
 "\n"
+"  --container ID  that container's, where several have a volume of that name\n"
 "  --owner UID     another owner's volume (root)\n"
 "  --json          print the reply as JSON, without what /proc says\n"
 "  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
@@ -40,25 +41,44 @@ static void print_worker(struct json_object *volume)
 		confinement_print(&c, stdout);
 }
 
-static int run(struct context *context, int argc, char **argv)
+/* -1: go on; otherwise the exit code. */
+static int take_options(struct context *context, int argc, char **argv,
+			struct json_object *parameters)
 {
 	static const struct option options[] = {
+		{ "container", required_argument, NULL, 'c' },
 		{ "owner", required_argument, NULL, 'o' },
 		COMMON_OPTIONS,
 	};
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (option) {
+		case 'c':
+			if (usage_take_container_id(context, optarg))
+				return EXIT_USAGE;
+			object_set_string(parameters, "container", optarg);
+			break;
+		case 'o':
+			r = usage_take_owner(context, optarg, parameters) ? EXIT_USAGE : -1;
+			break;
+		default:
+			r = context_option(context, option);
+		}
+	}
+	return r;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
 	_cleanup_(object_putp) struct json_object *parameters = object_new();
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
 	struct json_object *volume;
-	int option, r;
+	int r;
 
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (option == 'o')
-			r = usage_take_owner(context, optarg, parameters) ? EXIT_USAGE : -1;
-		else
-			r = context_option(context, option);
-		if (r >= 0)
-			return r;
-	}
+	r = take_options(context, argc, argv, parameters);
+	if (r >= 0)
+		return r;
 	r = usage_check_count(context, argc, 1, 1);
 	if (r == 0)
 		r = usage_take_name(context, argv[optind]);

@@ -5,6 +5,7 @@
 #include "util/cleanup.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 static const char sealed[] =
 	"Name:\tdmuser-backend-\nUmask:\t0077\nState:\tS (sleeping)\n"
@@ -104,6 +105,43 @@ static void this_process_can_be_read(void **state)
 	assert_int_equal(confinement_read(0x3fffffff, &c), -ESRCH);
 }
 
+/* The name in status has 15 bytes, and programs of dmuser differ only after those. */
+static void a_program_is_named_by_its_whole_path(void **state)
+{
+	struct confinement c;
+	char path[512] = "", wanted[600];
+
+	assert_true(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	assert_int_equal(confinement_read(getpid(), &c), 0);
+	assert_string_equal(c.program, path);
+	snprintf(wanted, sizeof(wanted), "Program        %s\n", path);
+	assert_non_null(strstr(printed(&c), wanted));
+}
+
+/* /proc/PID/exe of another user's process is not for everybody. */
+static void a_program_that_cannot_be_seen_is_taken_at_its_word(void **state)
+{
+	int status;
+	pid_t pid;
+
+	if (getuid() != 0) {
+		print_message("only root can become another user\n");
+		skip();
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		struct confinement c;
+
+		if (setresuid(65534, 65534, 65534) < 0 || confinement_read(getppid(), &c) < 0)
+			_exit(1);
+		_exit(c.program_is_its_word && strstr(c.program, "confinement-test") &&
+		      strstr(printed(&c), "confinement-test (as it calls itself)\n") ? 0 : 2);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +150,8 @@ int main(void)
 		cmocka_unit_test(what_may_not_be_seen_is_said_to_be_unseen),
 		cmocka_unit_test(a_status_without_a_line_is_refused),
 		cmocka_unit_test(this_process_can_be_read),
+		cmocka_unit_test(a_program_is_named_by_its_whole_path),
+		cmocka_unit_test(a_program_that_cannot_be_seen_is_taken_at_its_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

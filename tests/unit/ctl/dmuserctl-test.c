@@ -174,9 +174,13 @@ static void knows_no_volume(int s)
 static void an_error_is_a_sentence_a_hint_and_an_exit_code(void **state)
 {
 	assert_int_equal(RUN(knows_no_volume, "show", "a"), 5);
-	assert_string_equal(output, "dmuserctl: there is no volume 'a' that you may see\n"
-				    "  hint: 'dmuserctl list' names yours; root can name another owner's "
-				    "with --owner\n");
+	if (getuid() == 0)
+		assert_string_equal(output, "dmuserctl: there is no volume 'a'\n"
+					    "  hint: 'dmuserctl list' names all there are; another "
+					    "owner's needs --owner UID\n");
+	else
+		assert_string_equal(output, "dmuserctl: there is no volume 'a' that you may see\n"
+					    "  hint: 'dmuserctl list' names yours\n");
 }
 
 static void releases_slowly(int s)
@@ -193,9 +197,77 @@ static void a_release_that_is_not_over_says_who_is_in_the_way(void **state)
 {
 	assert_int_equal(RUN(releases_slowly, "release", "--timeout-ms", "100", "--container", "c1"), 7);
 	assert_printed("a: released\n");
-	assert_printed("b: its device is still open by pid 7 (fio), mount /mnt; it goes when that closes\n");
+	assert_printed("b: its device is still open by pid 7 (fio), mount /mnt; it goes when that closes\n"
+		       "  hint: end pid 7 (fio)\n"
+		       "  hint: umount /mnt\n");
 	assert_int_equal(RUN(releases_slowly, "release", "--json", "--timeout-ms", "100", "--container",
 			     "c1"), 7);
+}
+
+static void takes_a_name_and_a_container(int s)
+{
+	const char *call = fake_expect_call(s, NULL, NULL);
+
+	if (!strstr(call, "\"name\":\"a\"") || !strstr(call, "\"container\":\"c1\""))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\","
+		      "\"last_failure\":\"mkfs failed\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void one_container_s_volume_is_shown_and_released_by_both_names(void **state)
+{
+	assert_int_equal(RUN(takes_a_name_and_a_container, "show", "a", "--container", "c1"), 5);
+	assert_printed("no volume 'a'; the last attempt to create it failed: mkfs failed\n");
+	assert_int_equal(RUN(takes_a_name_and_a_container, "release", "a", "--container", "c1"), 5);
+	assert_int_equal(RUN(takes_a_name_and_a_container, "release", "--container", "c1", "a"), 5);
+}
+
+static void refuses_the_size(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{"
+		      "\"parameter\":\"size_bytes\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void an_error_names_the_option_and_call_s_the_parameter(void **state)
+{
+	assert_int_equal(RUN(refuses_the_size, "create", "a", "--backend", "memory"), 1);
+	assert_printed("dmuserctl: memory needs --size: ");
+	assert_null(strstr(output, "size_bytes"));
+	assert_int_equal(RUN(refuses_the_size, "call", "Create", "{\"name\":\"a\"}"), 1);
+	assert_printed("parameter 'size_bytes'");
+}
+
+/* Each is found before dmuserd is asked, and told in a sentence that names the option. */
+static void what_is_wrong_with_a_size_is_said(void **state)
+{
+	static const struct {
+		const char *size, *block_size, *said;
+	} cases[] = {
+		{ "0", "512", "--size must be more than 0\n" },
+		{ "0K", "512", "--size must be more than 0\n" },
+		{ "-5", "512", "--size must be more than 0, and '-5' is negative\n" },
+		{ "9223372036854775808", "512", "--size 9223372036854775808 is too large: it must be" },
+		{ "18446744073709551616", "512", "--size 18446744073709551616 is too large" },
+		{ "8388608T", "512", "--size 8388608T is too large" },
+		{ "64MB", "512", "--size takes bytes, or a number with one of K, M, G, T after it" },
+		{ "1.5G", "512", "such as 64M, not '1.5G'\n" },
+		{ "", "512", "--size takes bytes" },
+		{ "1000000", "512", "--size must be a multiple of the block size, 512 bytes; nearest to "
+				    "1000000: 999936 and 1000448\n" },
+		{ "5K", "4096", "the block size, 4096 bytes; nearest to 5120: 4K and 8K\n" },
+		{ "100", "512", "nearest to 100: 512; memory and file take 4K and more\n" },
+		{ "9223372036854775807", "512", "nearest to 9223372036854775807: 9223372036854775296\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(RUN(NULL, "create", "a", "--backend", "m", "--size", cases[i].size,
+				     "--block-size", cases[i].block_size), 2);
+		assert_printed(cases[i].said);
+		assert_null(strstr(output, "size_bytes"));
+	}
 }
 
 static void notifies(int s)
@@ -274,7 +346,7 @@ static void no_server_is_unreachable(void **state)
 {
 	assert_int_equal(RUN(NULL, "--address", "/nonexistent/socket", "ping"), 3);
 	assert_printed("dmuserd is not running: nobody listens on /nonexistent/socket\n"
-		       "  hint: systemctl start dmuserd\n");
+		       "  hint: is that the address?");
 }
 
 static void a_wrong_command_line_never_reaches_the_server(void **state)
@@ -302,8 +374,9 @@ static void a_wrong_command_line_never_reaches_the_server(void **state)
 		{ "create", "a", "--backend", "m", "--container", "c", "--pid", "1x" },
 		{ "create", "a", "--backend", "m", "--container", "c", "--pid", "1", "--lease" },
 		{ "bind", "a" }, { "bind", "a", "--container", "c" },
-		{ "release" }, { "release", "a", "--container", "c" },
-		{ "release", "--container", "/" }, { "release", "a", "--timeout-ms", "-1" },
+		{ "release" }, { "release", "a", "b", "--container", "c" },
+		{ "release", "--container", "/" }, { "show", "a", "--container", "/" },
+		{ "show", "--container", "c" }, { "release", "a", "--timeout-ms", "-1" },
 		{ "call" }, { "call", "X", "[]" }, { "call", "X", "{" }, { "call", "X", "{}", "y" },
 		{ "call", "X", "--more", "--oneway" },
 		{ "--timeout", "x", "list" }, { "--timeout", "5m", "list" },
@@ -348,6 +421,9 @@ int main(void)
 		cmocka_unit_test(show_tells_all_and_escapes_it),
 		cmocka_unit_test(an_error_is_a_sentence_a_hint_and_an_exit_code),
 		cmocka_unit_test(a_release_that_is_not_over_says_who_is_in_the_way),
+		cmocka_unit_test(one_container_s_volume_is_shown_and_released_by_both_names),
+		cmocka_unit_test(an_error_names_the_option_and_call_s_the_parameter),
+		cmocka_unit_test(what_is_wrong_with_a_size_is_said),
 		cmocka_unit_test(monitor_prints_each_event_and_tells_of_the_end),
 		cmocka_unit_test(call_calls_anything),
 		cmocka_unit_test(introspect_prints_lines),

@@ -5,16 +5,28 @@
 #include "ctl/object.h"
 #include "util/cleanup.h"
 
+#include <ftw.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* request NULL: nothing is known of what was asked. */
+static struct explanation explained_to(bool is_root, const char *request, const char *error,
+				       const char *parameters)
+{
+	struct json_object *p = json_tokener_parse(parameters);
+	struct circumstances c = { .is_root = is_root,
+				   .request = request ? json_tokener_parse(request) : NULL };
+	struct explanation e;
+
+	explain_reply_in(&c, error, p, &e);
+	json_object_put(c.request);
+	json_object_put(p);
+	return e;
+}
 
 static struct explanation explained(const char *error, const char *parameters)
 {
-	struct json_object *p = json_tokener_parse(parameters);
-	struct explanation e;
-
-	explain_reply(error, p, &e);
-	json_object_put(p);
-	return e;
+	return explained_to(false, NULL, error, parameters);
 }
 
 /* The interface is the only list of errors: each of them must be known here. */
@@ -57,6 +69,9 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	assert_string_equal(e.sentence, "volume 'a' is in use: its device is open 2 times "
 					"(pid 7 (fio), mount /mnt)");
 	assert_int_equal(e.exit_code, EXIT_BUSY);
+	assert_string_equal(e.hint, "end pid 7 (fio); umount /mnt");
+	e = explained("io.dmuser.VolumeBusy", "{\"name\":\"a\",\"open_count\":2,\"holders\":[]}");
+	assert_non_null(strstr(e.hint, "unmount it"));
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[\"file\",\"memory\"]}");
 	assert_string_equal(e.hint, "installed are: file, memory");
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[]}");
@@ -92,6 +107,110 @@ static void a_very_long_reason_is_cut(void **state)
 	json_object_put(p);
 }
 
+#define MEMORY(members) "{\"name\":\"a\",\"backend\":\"memory\"" members "}"
+#define FILE_BACKED(members) "{\"name\":\"a\",\"backend\":\"file\"" members "}"
+#define SIZE_ERROR "org.varlink.service.InvalidParameter", "{\"parameter\":\"size_bytes\"}"
+
+static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
+{
+	struct explanation e;
+
+	e = explained_to(true, MEMORY(""), SIZE_ERROR);
+	assert_string_equal(e.sentence, "memory needs --size: how large the volume is to be");
+	assert_int_equal(e.exit_code, EXIT_FAILED);
+	e = explained_to(true, MEMORY(",\"size_bytes\":512"), SIZE_ERROR);
+	assert_non_null(strstr(e.sentence, "memory cannot have --size 512"));
+	assert_non_null(strstr(e.hint, "/memory.json"));
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), SIZE_ERROR);
+	assert_non_null(strstr(e.sentence, "file needs --size, or"));
+}
+
+/* A volume is asked for by options, `call` by the names that the interface has. */
+static void no_name_of_the_wire_answers_an_option(void **state)
+{
+	static const struct {
+		const char *parameter, *option;
+	} cases[] = {
+		{ "size_bytes", "--size" },       { "block_size", "--block-size" },
+		{ "options", "-o KEY=VALUE" },    { "options.path", "-o KEY=VALUE" },
+		{ "read_only", "--read-only" },   { "container.pidfd", "--pid" },
+		{ "container.id", "--container" }, { "timeout_ms", "--timeout-ms" },
+		{ "owner", "--owner" },           { "name", "NAME" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char parameters[128], sentence[128];
+
+		snprintf(parameters, sizeof(parameters), "{\"name\":\"a\",\"parameter\":\"%s\","
+			 "\"field\":\"%s\"}", cases[i].parameter, cases[i].parameter);
+		snprintf(sentence, sizeof(sentence), "dmuserd does not take the value of %s",
+			 cases[i].option);
+		assert_string_equal(explained_to(true, "{\"name\":\"a\"}",
+						 "org.varlink.service.InvalidParameter",
+						 parameters).sentence, sentence);
+		snprintf(sentence, sizeof(sentence), "a volume 'a' exists already, with another %s",
+			 cases[i].option);
+		assert_string_equal(explained_to(true, MEMORY(""), "io.dmuser.SpecificationMismatch",
+						 parameters).sentence, sentence);
+		snprintf(sentence, sizeof(sentence),
+			 "dmuserd does not take the value of parameter '%s'", cases[i].parameter);
+		assert_string_equal(explained("org.varlink.service.InvalidParameter", parameters).sentence,
+				    sentence);
+	}
+}
+
+static void an_option_of_the_backend_is_shown_as_it_is_given(void **state)
+{
+	static const char error[] = "io.dmuser.InvalidOption";
+	struct explanation e;
+
+	e = explained_to(true, FILE_BACKED(""), error, "{\"option\":\"path\",\"reason\":\"r\"}");
+	assert_string_equal(e.sentence, "file needs -o path=FILE");
+	e = explained_to(true, FILE_BACKED(""), error, "{\"option\":\"depth\",\"reason\":\"r\"}");
+	assert_string_equal(e.sentence, "file needs -o depth=VALUE");
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"x\\u001b\"}"), error,
+			 "{\"option\":\"path\",\"reason\":\"must be an absolute path\"}");
+	assert_string_equal(e.sentence,
+			    "-o path=x\\x1b cannot be taken: must be an absolute path");
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), error,
+			 "{\"option\":\"path\",\"reason\":\"cannot open /x: No such file or directory\"}");
+	assert_non_null(strstr(e.hint, "--size"));
+	e = explained(error, "{\"option\":\"path\",\"reason\":\"r\"}");
+	assert_string_equal(e.sentence, "the backend does not take option 'path': r");
+}
+
+static void a_volume_that_is_not_there_is_explained_to_who_asks(void **state)
+{
+	static const char error[] = "io.dmuser.NoSuchVolume", a[] = "{\"name\":\"a\"}";
+	struct explanation e;
+
+	e = explained_to(true, a, error, a);
+	assert_string_equal(e.sentence, "there is no volume 'a'");
+	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
+	assert_string_equal(explained_to(false, a, error, a).sentence,
+			    "there is no volume 'a' that you may see");
+	assert_string_equal(explained_to(false, "{\"name\":\"a\",\"container\":\"c\"}", error, a).sentence,
+			    "there is no volume 'a' of container 'c'");
+	assert_string_equal(explained_to(true, "{\"container\":\"c\"}", error, "{\"name\":\"\"}").sentence,
+			    "container 'c' has no volumes");
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"mkfs: no\\u001b\"}");
+	assert_string_equal(e.sentence,
+			    "no volume 'a'; the last attempt to create it failed: mkfs: no\\x1b");
+	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
+	assert_string_equal(explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":null}").sentence,
+			    "there is no volume 'a'");
+}
+
+static void an_ambiguous_name_tells_what_there_is_to_choose_from(void **state)
+{
+	struct explanation e = explained("io.dmuser.AmbiguousName",
+					 "{\"name\":\"data\",\"containers\":[\"a\",\"b\"]}");
+
+	assert_string_equal(e.sentence, "volume 'data' exists in containers a, b: say which with "
+					"--container ID");
+	assert_int_equal(e.exit_code, EXIT_FAILED);
+}
+
 static void errnos_say_what_to_do_next(void **state)
 {
 	struct explanation e;
@@ -99,7 +218,6 @@ static void errnos_say_what_to_do_next(void **state)
 	explain_call_errno(-ENOENT, "/run/x", &e);
 	assert_int_equal(e.exit_code, EXIT_UNREACHABLE);
 	assert_non_null(strstr(e.sentence, "/run/x"));
-	assert_string_equal(e.hint, "systemctl start dmuserd");
 	explain_call_errno(-EACCES, NULL, &e);
 	assert_int_equal(e.exit_code, EXIT_DENIED);
 	assert_non_null(strstr(e.hint, "group dmuser"));
@@ -114,6 +232,57 @@ static void errnos_say_what_to_do_next(void **state)
 	assert_int_equal(e.exit_code, EXIT_FAILED);
 }
 
+static void systemctl_is_advised_only_where_it_helps(void **state)
+{
+	struct circumstances c = { .has_unit = true };
+	struct explanation e;
+
+	explain_call_errno_in(&c, -ENOENT, "/run/dmuser/io.dmuser", &e);
+	assert_string_equal(e.hint, "systemctl start dmuserd");
+	explain_call_errno_in(&c, -ECONNREFUSED, "/tmp/x", &e);
+	assert_null(strstr(e.hint, "systemctl"));
+	assert_non_null(strstr(e.hint, "run_dir"));
+	explain_call_errno_in(&c, -ECONNRESET, NULL, &e);
+	assert_non_null(strstr(e.hint, "journalctl -u dmuserd"));
+	c.has_unit = false;
+	explain_call_errno_in(&c, -ENOENT, "/run/dmuser/io.dmuser", &e);
+	assert_null(strstr(e.hint, "systemctl"));
+	assert_non_null(strstr(e.hint, "as root: dmuserd"));
+	explain_call_errno_in(&c, -ECONNRESET, NULL, &e);
+	assert_null(strstr(e.hint, "journalctl"));
+}
+
+static void make_path(const char *root, const char *path)
+{
+	char whole[256];
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	for (char *slash = whole + strlen(root); (slash = strchr(slash + 1, '/'));) {
+		*slash = 0;
+		assert_true(mkdir(whole, 0700) == 0 || errno == EEXIST);
+		*slash = '/';
+	}
+	fclose(fopen(whole, "w"));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+	return remove(path);
+}
+
+static void a_unit_counts_only_where_systemd_runs(void **state)
+{
+	char root[] = "/tmp/dmuser-unit.XXXXXX";
+
+	assert_non_null(mkdtemp(root));
+	assert_false(circumstances_find_unit(root));
+	make_path(root, "/usr/lib/systemd/system/dmuserd.service");
+	assert_false(circumstances_find_unit(root));
+	make_path(root, "/run/systemd/system/x");
+	assert_true(circumstances_find_unit(root));
+	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,7 +290,14 @@ int main(void)
 		cmocka_unit_test(sentences_use_the_parameters_by_their_names),
 		cmocka_unit_test(what_the_service_says_is_escaped),
 		cmocka_unit_test(a_very_long_reason_is_cut),
+		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
+		cmocka_unit_test(no_name_of_the_wire_answers_an_option),
+		cmocka_unit_test(an_option_of_the_backend_is_shown_as_it_is_given),
+		cmocka_unit_test(a_volume_that_is_not_there_is_explained_to_who_asks),
+		cmocka_unit_test(an_ambiguous_name_tells_what_there_is_to_choose_from),
 		cmocka_unit_test(errnos_say_what_to_do_next),
+		cmocka_unit_test(systemctl_is_advised_only_where_it_helps),
+		cmocka_unit_test(a_unit_counts_only_where_systemd_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

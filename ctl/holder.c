@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who keeps a volume's device open, and what ends that; see holder.h. */
+#include "ctl/holder.h"
+#include "ctl/escape.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* dmuserd cuts a path after so many bytes: one that has them all may be another's beginning. */
+#define PATH_CUT_BYTES 63
+
+/* The kernel writes blanks and backslashes of a path as \ooo. */
+static void unescape_octal(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from;) {
+		unsigned int code;
+
+		if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3 &&
+		    sscanf(from + 1, "%3o", &code) == 1) {
+			*to++ = (char)code;
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = 0;
+}
+
+/* As a shell takes it for one word. */
+static void quote(const char *word, char *out, size_t size)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._-+:@,=";
+	size_t used = 0;
+
+	if (word[0] && word[strspn(word, plain)] == 0) {
+		snprintf(out, size, "%s", word);
+		return;
+	}
+	used += (size_t)snprintf(out, size, "'");
+	for (; *word && used + 6 < size; word++)
+		used += (size_t)snprintf(out + used, size - used, *word == '\'' ? "'\\''" : "%c",
+					 *word);
+	snprintf(out + used, size - used, "'");
+}
+
+/* Whether that process sees other mounts than this one. If that cannot be known, it does not. */
+static bool sees_other_mounts(int pid)
+{
+	char path[32], theirs[64] = "", ours[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	if (readlink(path, theirs, sizeof(theirs) - 1) < 0 ||
+	    readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) < 0)
+		return false;
+	return strcmp(theirs, ours) != 0;
+}
+
+/* "PATH (pid N)" or "PATH" */
+static void advise_mount(const char *mount, char *out, size_t size)
+{
+	const char *process = strstr(mount, " (pid ");
+	size_t length = process ? (size_t)(process - mount) : strlen(mount);
+	char where[256], word[600];
+	int pid = 0;
+
+	out[0] = 0;
+	if (length >= PATH_CUT_BYTES || length == 0)
+		return;
+	snprintf(where, sizeof(where), "%.*s", (int)length, mount);
+	unescape_octal(where);
+	quote(where, word, sizeof(word));
+	if (process && sscanf(process, " (pid %d)", &pid) == 1 && sees_other_mounts(pid))
+		snprintf(out, size, "nsenter -m -t %d umount %s", pid, word);
+	else
+		snprintf(out, size, "umount %s", word);
+}
+
+char *holder_advice(const char *holder, char *out, size_t out_size)
+{
+	char text[1024] = "";
+
+	if (strncmp(holder, "mount ", 6) == 0)
+		advise_mount(holder + 6, text, sizeof(text));
+	else if (strncmp(holder, "pid ", 4) == 0)
+		snprintf(text, sizeof(text), "end %s", holder);
+	else if (strncmp(holder, "device ", 7) == 0)
+		snprintf(text, sizeof(text), "remove %s, which lies on top of it (lsblk shows both)",
+			 holder);
+	return escape_text(text, out, out_size);
+}

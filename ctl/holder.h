@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who keeps a volume's device open, and what ends that.
+ *
+ * Reads what dmuserd says of a holder ("mount /mnt (pid 1)", "pid 4711 (fio)", "device dm-3") and, of
+ * this machine, only whether a mount is in the caller's mount namespace.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Writes what to do about a holder, escaped, as a person would type or read it: "umount /mnt". Empty
+ * if nothing is known that helps. Returns out.
+ */
+char *holder_advice(const char *holder, char *out, size_t out_size);

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the interface's parameters are called on dmuserctl's command line. Pure. */
+#pragma once
+
+/* path: as dmuserd names it, such as size_bytes, options.path, container.pidfd. NULL: has no option. */
+const char *parameter_option(const char *path);
