@@ -48,12 +48,15 @@ struct spawner {
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: dmuser-spawner [--run-dir DIR] [--libexec-dir DIR] [--foreground]\n"
+		"Usage: dmuser-spawner [OPTION]...\n"
 		"\n"
 		"Starts dmuser's workers and parsers, confined. dmuserd starts it by itself.\n"
-		"  --run-dir DIR      where its socket is (%s)\n"
-		"  --libexec-dir DIR  where seccomp/*.bpf are (%s)\n"
-		"  --foreground       for a service manager; otherwise it becomes a daemon\n",
+		"\n"
+		"  --run-dir DIR      where its socket is (default: %s)\n"
+		"  --libexec-dir DIR  where seccomp/*.bpf are (default: %s)\n"
+		"  --foreground       for a service manager; otherwise it becomes a daemon\n"
+		"  --help             this text\n"
+		"  --version\n",
 		DMUSER_RUNDIR, DMUSER_LIBEXECDIR);
 }
 

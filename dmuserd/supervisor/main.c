@@ -53,14 +53,24 @@ struct options {
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: dmuserd [--config FILE] [--set KEY=VALUE]... [--foreground]\n"
+		"Usage: dmuserd [OPTION]...\n"
 		"\n"
-		"Serves block volumes from confined user-space processes. See dmuserd(8).\n"
-		"  --config FILE    settings (%s, if it is there)\n"
-		"  --set KEY=VALUE  one setting, after the file's; see dmuserd.conf(5)\n"
-		"  --foreground     what it does anyway\n"
-		"  --help, --version\n",
-		CONFIG_FILE);
+		"Serves block volumes from confined user-space processes, until a signal ends it. See dmuserd(8).\n"
+		"\n"
+		"  --config FILE    read settings from FILE (default: %s, if it is there)\n"
+		"  --set KEY=VALUE  one setting, which weighs more than the file's; repeatable. See\n"
+		"                   dmuserd.conf(5)\n"
+		"  --foreground     changes nothing: it never leaves the foreground\n"
+		"  --help           this text\n"
+		"  --version\n"
+		"\n"
+		"It needs root, and:\n"
+		"  dmuser-spawner   starts the confined processes. dmuserd starts it, if none listens on\n"
+		"                   spawner.sock in run_dir (%s), from libexec_dir (%s),\n"
+		"                   where backends/ and seccomp/ are as well: --set libexec_dir=DIR\n"
+		"  dm-user          the kernel module. The kernel loads it with the first volume where it is\n"
+		"                   installed in /lib/modules; elsewhere: insmod DIR/dm-user.ko\n",
+		CONFIG_FILE, DMUSER_RUNDIR, DMUSER_LIBEXECDIR);
 }
 
 static int complain(const char *text)

@@ -38,7 +38,8 @@ int privileges_drop(const char *libexec_dir)
 	r = filter_read(path, &filter);
 	instructions = filter.filter;
 	if (r < 0) {
-		log_print(LOG_ERR, "%s: %s", path, strerror(-r));
+		log_print(LOG_ERR, "%s: %s%s", path, strerror(-r),
+			  r == -ENOENT ? "; another directory DIR is used by --set libexec_dir=DIR" : "");
 		return r;
 	}
 	r = capability_limit(KEPT);

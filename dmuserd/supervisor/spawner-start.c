@@ -50,7 +50,10 @@ static int execute(const struct settings *s, pid_t *ret_pid)
 	if (r == 0)
 		r = -posix_spawn(ret_pid, path, NULL, &attributes, argv, environment);
 	posix_spawnattr_destroy(&attributes);
-	if (r < 0)
+	if (r == -ENOENT)
+		log_print(LOG_ERR, "%s is not there; programs in another directory DIR are found by "
+				   "--set libexec_dir=DIR", path);
+	else if (r < 0)
 		log_print(LOG_ERR, "%s: %s", path, strerror(-r));
 	return r;
 }
