@@ -536,7 +536,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: %s PROFILE.json PROGRAM.bpf\n", argv[0]);
+		fprintf(stderr, "Usage: %s PROFILE.json PROGRAM.bpf\n", argv[0]);
 		return 2;
 	}
 	profile.path = argv[1];
