@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What dmuserd says when it is asked; see ask.h. */
+#include "ctl/doctor/ask.h"
+#include "ctl/quantity.h"
+#include "util/cleanup.h"
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* One that is well answers at once; what hangs must not hang the doctor. */
+#define PATIENCE_MS 5000
+
+static bool is_dmuserd(struct probe *probe, const char *pid)
+{
+	char name[64];
+
+	return probe_read(probe, name, sizeof(name), "/proc/%s/comm", pid) == 0 && strcmp(name, "dmuserd") == 0;
+}
+
+/* The socket was made by dmuserd, or by systemd for it: then it is looked for by its name. */
+static pid_t find_pid(struct probe *probe, int socket)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	struct ucred peer = {};
+	socklen_t size = sizeof(peer);
+	char text[16];
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+		snprintf(text, sizeof(text), "%d", peer.pid);
+		if (is_dmuserd(probe, text))
+			return peer.pid;
+	}
+	dir = probe_open_dir(probe, "/proc");
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		uint64_t pid;
+
+		if (quantity_parse_number(entry->d_name, INT_MAX, &pid) == 0 &&
+		    is_dmuserd(probe, entry->d_name))
+			return (pid_t)pid;
+	}
+	return 0;
+}
+
+static void ask_for_volumes(struct probe *probe, struct dmuser_connection *connection, int timeout_ms)
+{
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+
+	if (dmuser_call(connection, "io.dmuser.List", NULL, NULL, 0, timeout_ms, &reply) != 0)
+		return;
+	probe->daemon.volumes = json_object_get(
+		object_member(dmuser_reply_parameters(reply), "volumes", json_type_array));
+}
+
+static int ask(const struct context *context, struct probe *probe, struct dmuser_connection *connection)
+{
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	int timeout_ms = context->timeout_ms >= 0 && context->timeout_ms < PATIENCE_MS ?
+				 context->timeout_ms :
+				 PATIENCE_MS;
+	struct daemon_facts *d = &probe->daemon;
+	int r;
+
+	d->pid = find_pid(probe, dmuser_connection_fd(connection));
+	r = dmuser_call(connection, "io.dmuser.Ping", NULL, NULL, 0, timeout_ms, &reply);
+	if (r < 0)
+		return r;
+	if (r == DMUSER_REFUSED) {
+		snprintf(d->refusal, sizeof(d->refusal), "%s", dmuser_reply_error(reply));
+		return 0;
+	}
+	snprintf(d->version, sizeof(d->version), "%s",
+		 object_string(dmuser_reply_parameters(reply), "version", "?"));
+	/* Others see their own alone, which says nothing about the rest. */
+	if (probe->uid == 0)
+		ask_for_volumes(probe, connection, timeout_ms);
+	return 0;
+}
+
+void ask_dmuserd(const struct context *context, struct probe *probe)
+{
+	struct dmuser_connection *connection = NULL;
+	const char *address = context->address ?: getenv("DMUSER_ADDRESS") ?: DMUSER_ADDRESS_DEFAULT;
+	struct daemon_facts *d = &probe->daemon;
+
+	snprintf(d->address, sizeof(d->address), "%s", address);
+	d->error = dmuser_connect(context->address, PATIENCE_MS, &connection);
+	if (d->error == 0)
+		d->error = ask(context, probe, connection);
+	dmuser_connection_free(connection);
+}

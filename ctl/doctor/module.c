@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Checks of the module dm-user: is it there, is it ours, will the kernel take it, can it be built again?
+ */
+#include "ctl/doctor/check.h"
+#include "ctl/doctor/module-file.h"
+#include "util/cleanup.h"
+
+#include "ctl/doctor/driver-version.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define MODULE "dm-user"
+#define EFI_GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+struct module_state {
+	bool loaded;
+	char loaded_version[64];
+	int found; /* as module_file_find() returns it */
+	char path[PATH_MAX];
+	int readable; /* as module_file_read() returns it; -ENOENT if there is no file */
+	struct module_file file;
+};
+
+static void see_module(struct probe *probe, struct module_state *ret_state)
+{
+	struct module_state s = { .loaded = probe_exists(probe, "/sys/module/dm_user"),
+				  .readable = -ENOENT };
+
+	if (s.loaded && probe_read(probe, s.loaded_version, sizeof(s.loaded_version),
+				   "/sys/module/dm_user/version") < 0)
+		s.loaded_version[0] = '\0';
+	s.found = module_file_find(probe, MODULE, s.path, sizeof(s.path));
+	if (s.found >= 0)
+		s.readable = module_file_read(probe, s.path, &s.file);
+	*ret_state = s;
+}
+
+/* The first number: what changes when the two cannot work together. */
+static bool same_major(const char *a, const char *b)
+{
+	size_t length = strcspn(a, ".");
+
+	return strcspn(b, ".") == length && memcmp(a, b, length) == 0;
+}
+
+/* Names the folder in /usr/src and the version that DKMS builds from, if it was given one. */
+static bool find_dkms_source(struct probe *probe, char *name, size_t size)
+{
+	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/usr/src");
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		if ((strncmp(entry->d_name, "dm-user-", 8) == 0 ||
+		     strncmp(entry->d_name, "dmuser-", 7) == 0) &&
+		    probe_exists(probe, "/usr/src/%s/dkms.conf", entry->d_name)) {
+			snprintf(name, size, "%s", entry->d_name);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How the module of this dmuserctl's version gets into this kernel's folder. */
+static void advise_installing(struct probe *probe, struct finding *f)
+{
+	char source[256], *dash;
+
+	if (find_dkms_source(probe, source, sizeof(source)) && (dash = strrchr(source, '-'))) {
+		*dash = '\0';
+		finding_advise(f, "dkms install %s/%s -k %s, then modprobe dm-user", source, dash + 1,
+			       probe->release);
+		return;
+	}
+	finding_advise(f, "in dmuser's sources: kmod/build %s /tmp/dm-user && install -D -m 644 "
+		       "/tmp/dm-user/dm-user.ko /lib/modules/%s/updates/dm-user.ko && depmod && "
+		       "modprobe dm-user", probe->release, probe->release);
+}
+
+static void judge_loaded(struct probe *probe, const struct module_state *s, struct finding *f)
+{
+	const char *version = s->loaded_version[0] ? s->loaded_version : "of no version";
+	bool is_ours = strcmp(version, DMUSER_DRIVER_VERSION) == 0;
+
+	if (!is_ours) {
+		finding_set(f, same_major(version, DMUSER_DRIVER_VERSION) ? VERDICT_WARN : VERDICT_FAIL,
+			    "loaded is %s, and this dmuser was built with %s", version,
+			    DMUSER_DRIVER_VERSION);
+		if (strcmp(s->file.version, DMUSER_DRIVER_VERSION) == 0)
+			finding_advise(f, "release all volumes, then: modprobe -r dm-user && modprobe "
+				       "dm-user (the right one is installed)");
+		else
+			advise_installing(probe, f);
+		return;
+	}
+	if (s->found < 0) {
+		finding_set(f, VERDICT_WARN, "%s, loaded; not installed, so gone after the next boot",
+			    version);
+		advise_installing(probe, f);
+		return;
+	}
+	finding_set(f, VERDICT_OK, "%s, loaded", version);
+}
+
+/* Built for another kernel, modprobe would refuse it: the first word is the kernel's release. */
+static bool is_for(const struct module_file *file, const char *release)
+{
+	size_t length = strcspn(file->vermagic, " ");
+
+	return length == strlen(release) && memcmp(file->vermagic, release, length) == 0;
+}
+
+static void judge_file(struct probe *probe, const struct module_state *s, struct finding *f)
+{
+	if (s->readable < 0) {
+		finding_set(f, VERDICT_FAIL, "%s cannot be used: %s", s->path,
+			    s->readable == -EBADMSG ? "it is no module" : strerror(-s->readable));
+		advise_installing(probe, f);
+	} else if (s->file.compressed) {
+		finding_set(f, VERDICT_OK, "installed, loaded at need (compressed, so of an unknown version)");
+	} else if (!is_for(&s->file, probe->release)) {
+		finding_set(f, VERDICT_FAIL, "%s was built for kernel %.*s", s->path,
+			    (int)strcspn(s->file.vermagic, " "), s->file.vermagic);
+		advise_installing(probe, f);
+	} else if (!same_major(s->file.version, DMUSER_DRIVER_VERSION)) {
+		finding_set(f, VERDICT_FAIL, "installed is %s, and this dmuser was built with %s",
+			    s->file.version, DMUSER_DRIVER_VERSION);
+		advise_installing(probe, f);
+	} else if (strcmp(s->file.version, DMUSER_DRIVER_VERSION) != 0) {
+		finding_set(f, VERDICT_WARN, "installed is %s, and this dmuser was built with %s",
+			    s->file.version, DMUSER_DRIVER_VERSION);
+		advise_installing(probe, f);
+	} else {
+		finding_set(f, VERDICT_OK, "%s, installed; dmuserd has it loaded at need", s->file.version);
+	}
+}
+
+void check_module(struct probe *probe, struct finding *ret_finding)
+{
+	struct module_state s;
+
+	see_module(probe, &s);
+	if (s.loaded) {
+		judge_loaded(probe, &s, ret_finding);
+	} else if (!probe_exists(probe, "/proc/modules")) {
+		finding_set(ret_finding, VERDICT_FAIL, "not there, and this kernel takes no modules");
+		finding_advise(ret_finding, "see 'module loading'");
+	} else if (s.found < 0) {
+		finding_set(ret_finding, VERDICT_FAIL, "not installed for kernel %s", probe->release);
+		advise_installing(probe, ret_finding);
+	} else if (s.found > 0) {
+		finding_set(ret_finding, VERDICT_FAIL, "%s is there, and modprobe does not find it", s.path);
+		finding_advise(ret_finding, "depmod, then modprobe dm-user");
+	} else {
+		judge_file(probe, &s, ret_finding);
+	}
+}
+
+/* Module signatures */
+
+/* The variable is four bytes of attributes and one of value, which is not text. */
+static bool is_secure_boot(struct probe *probe)
+{
+	_cleanup_(freep) char *data = NULL;
+	size_t size;
+
+	return probe_read_all(probe, &data, &size, "/sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL) == 0 &&
+	       size == 5 && data[4] == 1;
+}
+
+/* The chosen one stands in brackets: "none [integrity] confidentiality". */
+static bool is_locked_down(struct probe *probe)
+{
+	char text[256];
+
+	return probe_read(probe, text, sizeof(text), "/sys/kernel/security/lockdown") == 0 &&
+	       !strstr(text, "[none]");
+}
+
+static bool is_enforced(struct probe *probe)
+{
+	char text[16];
+
+	return probe_read(probe, text, sizeof(text), "/sys/module/module/parameters/sig_enforce") == 0 &&
+	       text[0] == 'Y';
+}
+
+void check_module_signature(struct probe *probe, struct finding *ret_finding)
+{
+	const char *who = is_enforced(probe)	? "the kernel (sig_enforce)" :
+			  is_locked_down(probe) ? "the kernel (lockdown)" :
+			  is_secure_boot(probe) ? "Secure Boot, on many kernels," :
+						  NULL;
+	struct module_state s;
+
+	if (!who) {
+		finding_set(ret_finding, VERDICT_OK, "none is asked for");
+		return;
+	}
+	see_module(probe, &s);
+	if (s.loaded) {
+		finding_set(ret_finding, VERDICT_OK, "%s asks for one, and dm-user is loaded", who);
+		return;
+	}
+	if (s.file.is_signed) {
+		finding_set(ret_finding, VERDICT_OK, "%s asks for one, and dm-user has one", who);
+		return;
+	}
+	finding_set(ret_finding, VERDICT_FAIL, "%s refuses modules without a trusted one, and dm-user %s", who,
+		    s.found < 0 ? "is not installed" :
+		    s.file.compressed ? "is compressed, so whether it has one is not seen" : "has none");
+	finding_advise(ret_finding,
+		       "have DKMS sign what it builds: mokutil --import /var/lib/dkms/mok.pub, reboot, choose "
+		       "'Enroll MOK' there and give the password; then build the module again. Or switch "
+		       "Secure Boot off in the firmware");
+}
+
+/* Building it again */
+
+void check_headers(struct probe *probe, struct finding *ret_finding)
+{
+	struct module_state s;
+
+	if (!probe_exists(probe, "/proc/modules")) {
+		finding_set(ret_finding, VERDICT_OK, "not needed: this kernel takes no modules");
+		return;
+	}
+	if (probe_exists(probe, "/lib/modules/%s/build/Makefile", probe->release) ||
+	    probe_exists(probe, "/usr/src/linux-headers-%s/Makefile", probe->release)) {
+		finding_set(ret_finding, VERDICT_OK, "those of %s are installed", probe->release);
+		return;
+	}
+	see_module(probe, &s);
+	finding_set(ret_finding, s.loaded || s.found >= 0 ? VERDICT_WARN : VERDICT_FAIL,
+		    "those of %s are not installed, so the module cannot be built here", probe->release);
+	finding_advise(ret_finding, "apt install linux-headers-%s", probe->release);
+}
+
+/* Looks for MODULE in NAME/VERSION/RELEASE/ARCH/module, where DKMS keeps what it has built. */
+static bool dkms_has_built(struct probe *probe, const char *name)
+{
+	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/var/lib/dkms/%s", name);
+
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (entry->d_name[0] != '.' &&
+		    probe_exists(probe, "/var/lib/dkms/%s/%s/%s", name, entry->d_name, probe->release))
+			return true;
+	return false;
+}
+
+void check_dkms(struct probe *probe, struct finding *ret_finding)
+{
+	static const char *const names[] = { "dm-user", "dmuser" };
+	const char *name = NULL;
+	char path[256];
+
+	if (!probe_exists(probe, "/proc/modules")) {
+		finding_set(ret_finding, VERDICT_OK, "not needed: this kernel takes no modules");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !name; i++)
+		name = probe_exists(probe, "/var/lib/dkms/%s", names[i]) ? names[i] : NULL;
+	if (!probe_find_program(probe, "dkms", path, sizeof(path))) {
+		finding_set(ret_finding, VERDICT_WARN,
+			    "not installed, so the module is missing after an upgrade of the kernel");
+		finding_advise(ret_finding, "apt install dkms, and install dmuser with its DKMS sources; or "
+			       "build the module again for each new kernel");
+	} else if (!name) {
+		finding_set(ret_finding, VERDICT_WARN,
+			    "does not know dm-user, so the module is missing after an upgrade of the kernel");
+		finding_advise(ret_finding, "install dmuser with its DKMS sources, then: dkms add, dkms install");
+	} else if (!dkms_has_built(probe, name)) {
+		finding_set(ret_finding, VERDICT_FAIL, "has not built %s for %s", name, probe->release);
+		finding_advise(ret_finding, "apt install linux-headers-%s && dkms autoinstall -k %s; if that "
+			       "fails, make.log below /var/lib/dkms/%s says why", probe->release,
+			       probe->release, name);
+	} else {
+		finding_set(ret_finding, VERDICT_OK, "has built %s for %s", name, probe->release);
+	}
+}
