@@ -186,6 +186,22 @@ static int send_all(int fd, const char *data, size_t size, const int *fds, size_
 	return 0;
 }
 
+static bool is_closed_by_server(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET;
+}
+
+/*
+ * A server that turns a client away says why and closes, before or while the client sends its call. What it
+ * said is still to be read, and is the answer; without any, the error of the sending is.
+ */
+static bool has_unread(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static int send_by(struct dmuser_connection *c, const char *method, struct json_object *parameters,
 		   unsigned int flags, const int *fds, size_t n_fds, uint64_t deadline)
 {
@@ -205,6 +221,8 @@ static int send_by(struct dmuser_connection *c, const char *method, struct json_
 	if (r < 0)
 		return r;
 	r = send_all(c->fd, text, size, fds, n_fds, deadline);
+	if (is_closed_by_server(r) && !oneway && has_unread(c->fd))
+		r = 0;
 	if (r < 0)
 		return connection_break(c, r);
 	if (oneway) {

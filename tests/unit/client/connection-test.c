@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -322,6 +323,49 @@ static void answers_twice(int s)
 	fake_expect_close(s);
 }
 
+/* The one that closes must have closed before the client sends. */
+static int server_has_closed(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, TIMEOUT_MS) == 1 && (p.revents & (POLLRDHUP | POLLHUP));
+}
+
+static void turns_away(int s)
+{
+	fake_reply(s, "{\"error\":\"io.dmuser.QuotaExceeded\",\"parameters\":"
+		      "{\"resource\":\"connections\",\"limit\":1}}", NULL, 0);
+}
+
+static void who_is_turned_away_before_the_call_is_told_why(void **state)
+{
+	struct dmuser_connection *c = connected(turns_away);
+	struct dmuser_reply *reply;
+
+	assert_true(server_has_closed(dmuser_connection_fd(c)));
+	assert_int_equal(ping(c, &reply), DMUSER_REFUSED);
+	assert_string_equal(dmuser_reply_error(reply), "io.dmuser.QuotaExceeded");
+	dmuser_reply_free(reply);
+	assert_true(ping(c, &reply) < 0);
+	dmuser_connection_free(c);
+	assert_int_equal(fake_server_end(&server), 0);
+}
+
+static void says_nothing(int s)
+{
+}
+
+static void who_is_turned_away_without_a_word_gets_the_errno(void **state)
+{
+	struct dmuser_connection *c = connected(says_nothing);
+	struct dmuser_reply *reply;
+
+	assert_true(server_has_closed(dmuser_connection_fd(c)));
+	assert_int_equal(ping(c, &reply), -EPIPE);
+	dmuser_connection_free(c);
+	assert_int_equal(fake_server_end(&server), 0);
+}
+
 static void what_is_no_reply_ends_the_connection(void **state)
 {
 	static const fake_script scripts[] = { sends_garbage, continues_unasked, answers_twice };
@@ -452,6 +496,8 @@ int main(void)
 		cmocka_unit_test(descriptors_that_could_be_anybodys_are_refused_and_closed),
 		cmocka_unit_test(a_late_reply_can_still_be_received),
 		cmocka_unit_test(a_server_that_closes_ends_the_connection),
+		cmocka_unit_test(who_is_turned_away_before_the_call_is_told_why),
+		cmocka_unit_test(who_is_turned_away_without_a_word_gets_the_errno),
 		cmocka_unit_test(what_is_no_reply_ends_the_connection),
 		cmocka_unit_test(a_reply_beyond_the_limit_is_refused),
 		cmocka_unit_test(a_server_that_reads_nothing_cannot_hold_the_caller),
