@@ -43,6 +43,9 @@ enum spawner_role {
 	SPAWNER_PARSER,
 };
 
+/* The group of all parsers, and of nobody else: no container id and no uuid begins so. */
+#define SPAWNER_PARSERS "_parsers"
+
 struct spawner_request {
 	uint32_t version; /* SPAWNER_MESSAGE_VERSION */
 	uint32_t op;      /* enum spawner_op */
@@ -58,7 +61,7 @@ struct spawner_request {
 	uint64_t memory_max_bytes;  /* of the child's own cgroup; 0: no limit */
 	uint64_t memlock_max_bytes; /* RLIMIT_MEMLOCK */
 	/* The cgroup below the spawner's own that this child shares with others: a container's id, a
-	 * volume's uuid, or "parsers". The child's own cgroup is <group>/<name>. */
+	 * volume's uuid; of a parser SPAWNER_PARSERS. The child's own cgroup is <group>/<name>. */
 	char group[NAME_CONTAINER_MAX + 8];
 };
 _Static_assert(sizeof(struct spawner_request) == 256, "the same for every compiler");

@@ -10,6 +10,7 @@
  * Paths are short and made of checked names (no slash, no leading dot), and always below base_fd.
  */
 #include "dmuserd/spawner/cgroup.h"
+#include "dmuserd/messages/spawner.h"
 #include "util/cleanup.h"
 #include "util/name.h"
 #include "util/proc.h"
@@ -356,6 +357,12 @@ static int each_name(const struct cgroups *cgroups, const char *group, cgroups_e
 	return -errno;
 }
 
+/* The leaf's name is not a container's, nor are dots. */
+static bool is_group(const char *name)
+{
+	return strcmp(name, SPAWNER_PARSERS) == 0 || name_is_container(name);
+}
+
 int cgroups_each(const struct cgroups *cgroups, cgroups_each_fn fn, void *userdata)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
@@ -364,8 +371,7 @@ int cgroups_each(const struct cgroups *cgroups, cgroups_each_fn fn, void *userda
 	if (r < 0)
 		return r;
 	for (struct dirent *entry; errno = 0, entry = readdir(dir);) {
-		/* The leaf's name is not a container's, nor are dots. */
-		if (!name_is_container(entry->d_name) || !is_dir(dirfd(dir), entry->d_name))
+		if (!is_group(entry->d_name) || !is_dir(dirfd(dir), entry->d_name))
 			continue;
 		r = each_name(cgroups, entry->d_name, fn, userdata);
 		if (r < 0)

@@ -42,14 +42,22 @@ static bool name_is_child(const char name[SPAWNER_NAME_SIZE])
 	return memchr(name, '\0', SPAWNER_NAME_SIZE) && name_is_container(name);
 }
 
+/* A worker shares its cgroup with its container's others, never with parsers, whatever an id says. */
+static bool is_group_of(const char group[NAME_CONTAINER_MAX + 8], uint32_t role)
+{
+	if (!memchr(group, '\0', NAME_CONTAINER_MAX + 8))
+		return false;
+	return role == SPAWNER_PARSER ? strcmp(group, SPAWNER_PARSERS) == 0 :
+					name_is_container(group);
+}
+
 int spawn_check(const struct spawner_request *request, size_t n_fds)
 {
 	if (!name_is_child(request->name))
 		return -EINVAL;
-	if (!memchr(request->group, '\0', sizeof(request->group)) ||
-	    !name_is_container(request->group))
-		return -EINVAL;
 	if (request->role != SPAWNER_WORKER && request->role != SPAWNER_PARSER)
+		return -EINVAL;
+	if (!is_group_of(request->group, request->role))
 		return -EINVAL;
 	/* Not root, and not the "no change" of setresuid. */
 	if (request->uid == 0 || request->uid == UINT32_MAX || request->reserved != 0)

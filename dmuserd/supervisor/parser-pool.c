@@ -24,7 +24,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define GROUP "parsers"
 /* The spawner's own filter, the outer and the inner one. */
 #define FILTERS 3
 /* A message of 1 MiB as text and as a tree, and the program itself. */
@@ -241,7 +240,7 @@ static int on_start_deadline(sd_event_source *source, uint64_t usec, void *userd
 static int look_at(const struct parser *p)
 {
 	struct gate_verdict verdict = {};
-	char cgroup[sizeof(GROUP) + SPAWNER_NAME_SIZE + 1];
+	char cgroup[sizeof(SPAWNER_PARSERS) + SPAWNER_NAME_SIZE + 1];
 	struct gate_expectation expected = {
 		.pid = p->pid,
 		.pidfd = p->pidfd,
@@ -254,7 +253,7 @@ static int look_at(const struct parser *p)
 	};
 	int r;
 
-	snprintf(cgroup, sizeof(cgroup), "%s/%s", GROUP, p->name);
+	snprintf(cgroup, sizeof(cgroup), SPAWNER_PARSERS "/%s", p->name);
 	r = gate_check(&expected, &verdict);
 	if (r > 0) {
 		log_print(LOG_ERR, "%s does not pass the gate: %.*s: %.*s", p->name,
@@ -413,7 +412,7 @@ static int request_start(struct parser *p, int executable, int its_setup, int pr
 		.pids_max = 1,
 		.nofile_max = NOFILE_MAX,
 		.memory_max_bytes = MEMORY_MAX_BYTES,
-		.group = GROUP,
+		.group = SPAWNER_PARSERS,
 	};
 	uint64_t now;
 	int r = sd_event_now(pool->m->event, CLOCK_MONOTONIC, &now);

@@ -291,7 +291,7 @@ static void as_many_are_started_ahead_as_are_set(void **state)
 		assert_int_equal(r->role, SPAWNER_PARSER);
 		assert_int_equal(r->uid, 500000 + i);
 		assert_int_equal(r->pids_max, 1);
-		assert_string_equal(r->group, "parsers");
+		assert_string_equal(r->group, "_parsers");
 	}
 	gets_ready(0);
 	gets_ready(1);

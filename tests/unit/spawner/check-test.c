@@ -48,6 +48,7 @@ static void a_request_with_all_it_needs_is_taken(void **state)
 
 	assert_int_equal(spawn_check(&q, N_FDS), 0);
 	q.role = SPAWNER_PARSER;
+	strcpy(q.group, "_parsers");
 	q.n_resources = 0;
 	assert_int_equal(spawn_check(&q, SPAWNER_FD_RESOURCES), 0);
 }
@@ -61,6 +62,17 @@ static void names_that_lead_elsewhere_are_refused(void **state)
 		REFUSES(strcpy(q.name, names[i]));
 		REFUSES(strcpy(q.group, names[i]));
 	}
+}
+
+static void no_container_can_share_the_parsers_cgroup(void **state)
+{
+	struct spawner_request worker = good();
+
+	strcpy(worker.group, "parsers");
+	assert_int_equal(spawn_check(&worker, N_FDS), 0);
+	REFUSES(strcpy(q.group, "_parsers"));
+	REFUSES(q.role = SPAWNER_PARSER; strcpy(q.group, "parsers"));
+	assert_false(name_is_container("_parsers"));
 }
 
 static void a_name_without_an_end_is_refused(void **state)
@@ -176,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_with_all_it_needs_is_taken),
 		cmocka_unit_test(names_that_lead_elsewhere_are_refused),
+		cmocka_unit_test(no_container_can_share_the_parsers_cgroup),
 		cmocka_unit_test(a_name_without_an_end_is_refused),
 		cmocka_unit_test(root_is_refused_and_so_is_no_uid),
 		cmocka_unit_test(numbers_that_make_no_sense_are_refused),
