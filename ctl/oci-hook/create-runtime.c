@@ -123,12 +123,14 @@ static int attach_all(struct creation *c, struct trouble *t)
 /* The detached mounts go first: a release cannot remove a device that is mounted. */
 static void give_up(struct creation *c, struct trouble *t)
 {
+	char reason[TROUBLE_REASON_SIZE];
 	struct trouble second = {};
 
+	trouble_reason(t, reason);
 	fd_close_many(c->mounts, c->n_mounts);
 	c->n_mounts = 0;
 	trouble_step(&second, NULL, "releasing after a failure");
-	if (service_release(c->address, c->state->id, RELEASE_MS, &second) < 0)
+	if (service_release(c->address, c->state->id, reason, RELEASE_MS, &second) < 0)
 		trouble_tell(&second, c->state->id);
 }
 

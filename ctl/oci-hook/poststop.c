@@ -19,5 +19,5 @@ int stage_poststop(const char *address, const struct state *state, struct troubl
 	if (n_requests == 0)
 		return 0;
 	trouble_step(t, NULL, "releasing");
-	return service_release(address, state->id, RELEASE_MS, t);
+	return service_release(address, state->id, NULL, RELEASE_MS, t);
 }

@@ -86,7 +86,8 @@ int service_create(struct dmuser_connection *c, const struct request *request, c
 	return device_from_reply(volume, ret_device, t);
 }
 
-int service_release(const char *address, const char *container, int timeout_ms, struct trouble *t)
+int service_release(const char *address, const char *container, const char *reason, int timeout_ms,
+		    struct trouble *t)
 {
 	_cleanup_(dmuser_connection_freep) struct dmuser_connection *c = NULL;
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
@@ -99,6 +100,8 @@ int service_release(const char *address, const char *container, int timeout_ms, 
 		return r;
 	object_set_string(parameters, "container", container);
 	object_set_int(parameters, "timeout_ms", DRAIN_MS);
+	if (reason)
+		object_set_string(parameters, "reason", reason);
 	r = dmuser_call(c, "io.dmuser.Release", parameters, NULL, 0, timeout_ms, &reply);
 	if (r < 0)
 		return explained_errno(t, r, address);

@@ -15,8 +15,12 @@ int service_connect(const char *address, struct dmuser_connection **ret, struct 
 int service_create(struct dmuser_connection *c, const struct request *request, const char *container,
 		   int pidfd, int timeout_ms, struct device *ret_device, struct trouble *t);
 
-/* Releases all volumes of a container, on a connection of its own. That there are none is fine. */
-int service_release(const char *address, const char *container, int timeout_ms, struct trouble *t);
+/*
+ * Releases all volumes of a container, on a connection of its own. That there are none is fine. reason: why
+ * they are of no use, which dmuserd tells whoever asks for them later; NULL: nothing was wrong with them.
+ */
+int service_release(const char *address, const char *container, const char *reason, int timeout_ms,
+		    struct trouble *t);
 
 static inline void dmuser_connection_freep(struct dmuser_connection **c)
 {

@@ -70,6 +70,14 @@ static void format_line(const struct trouble *t, const char *container, char *ou
 		 t->volume[0] ? ": " : "", t->step, t->step[0] ? ": " : "", t->message);
 }
 
+void trouble_reason(const struct trouble *t, char ret_reason[static TROUBLE_REASON_SIZE])
+{
+	char line[2048];
+
+	format_line(t, "", line, sizeof(line));
+	escape_text(line, ret_reason, TROUBLE_REASON_SIZE);
+}
+
 void trouble_tell(const struct trouble *t, const char *container)
 {
 	char line[2048], escaped[4096];

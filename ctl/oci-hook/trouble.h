@@ -27,5 +27,10 @@ int trouble_set_errno(struct trouble *t, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void trouble_hint(struct trouble *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* As much as dmuserd takes of it. */
+#define TROUBLE_REASON_SIZE 512
+/* "volume V: formatting: it failed", in one printable line of valid UTF-8. */
+void trouble_reason(const struct trouble *t, char ret_reason[static TROUBLE_REASON_SIZE]);
+
 /* On stderr, escaped, and in the journal with fields DMUSER_VOLUME, DMUSER_CONTAINER, DMUSER_STEP. */
 void trouble_tell(const struct trouble *t, const char *container);

@@ -29,6 +29,8 @@
 /* More descriptors than any method takes; one more and the message is refused. */
 #define PARSER_FDS_MAX 4
 #define PARSER_TEXT_SIZE 256
+/* Why a volume that was made is released again. */
+#define PARSER_REASON_SIZE 512
 
 enum parser_command {
 	PARSER_ASSIGN_CLIENT = 1,
@@ -97,12 +99,13 @@ struct parser_create {
 	struct worker_option options[WORKER_OPTIONS_MAX];
 };
 
-/* Bind, Release, Describe: a volume by name and owner; Release also by container. */
+/* Bind, Release, Describe: a volume by name, owner and container; Release also by container alone. */
 struct parser_volume {
 	char name[NAME_VOLUME_MAX + 8];
 	uint64_t owner;      /* a uid, or PARSER_UNSET: the caller's */
 	uint64_t timeout_ms; /* Release: for the graceful part; or PARSER_UNSET */
-	struct parser_container container; /* Bind: with pidfd; Release: the id alone */
+	struct parser_container container; /* Bind: with pidfd; Release, Describe: the id alone */
+	char reason[PARSER_REASON_SIZE];   /* Release */
 };
 
 enum manifest_kind { MANIFEST_STRING = 1, MANIFEST_INTEGER, MANIFEST_BOOLEAN, MANIFEST_SIZE };

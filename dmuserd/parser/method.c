@@ -104,12 +104,14 @@ static const struct field release_fields[] = {
 	{ "owner", false, field_integer, AT(volume.owner), .max = UID_LARGEST },
 	{ "container", false, field_string, AT(volume.container.id), .valid = name_is_container },
 	{ "timeout_ms", false, field_integer, AT(volume.timeout_ms), .max = TIMEOUT_MAX_MS },
+	{ "reason", false, field_string, AT(volume.reason) },
 	{},
 };
 
 static const struct field describe_fields[] = {
 	{ "name", true, field_string, AT(volume.name), .valid = name_is_volume },
 	{ "owner", false, field_integer, AT(volume.owner), .max = UID_LARGEST },
+	{ "container", false, field_string, AT(volume.container.id), .valid = name_is_container },
 	{},
 };
 
@@ -136,15 +138,11 @@ static int check_create(struct reader *reader, const struct parser_message *mess
 	return 0;
 }
 
-/* One volume by name, or all of a container: exactly one of the two. */
+/* One volume by name, or all of a container. */
 static int check_release(struct reader *reader, const struct parser_message *message)
 {
-	bool by_name = message->volume.name[0], by_container = message->volume.container.id[0];
-
-	if (!by_name && !by_container)
+	if (!message->volume.name[0] && !message->volume.container.id[0])
 		return field_refuse(reader, "name");
-	if (by_name && by_container)
-		return field_refuse(reader, "container");
 	return 0;
 }
 

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define DRIVER_VERSION "/sys/module/dm_user/version"
+/* Enough to see what is meant by a name. */
+#define AMBIGUOUS_TOLD_MAX 16
 
 /* One volume of a Release. */
 struct part {
@@ -83,6 +85,15 @@ void dispatch_forget_all(struct front *front)
 
 /* Answers */
 
+static void answer_failure_on(struct connection *c, const struct reply_subject *subject,
+			      const struct failure *failure)
+{
+	char *text = NULL;
+
+	reply_failure(failure, subject, &text);
+	connection_answer(c, text);
+}
+
 static void answer_failure(struct connection *c, const char *volume, const struct failure *failure,
 			   const struct release_result *result)
 {
@@ -91,10 +102,52 @@ static void answer_failure(struct connection *c, const char *volume, const struc
 		.volume = volume,
 		.result = result,
 	};
-	char *text = NULL;
 
-	reply_failure(failure, &subject, &text);
-	connection_answer(c, text);
+	answer_failure_on(c, &subject, failure);
+}
+
+static uint64_t now_usec(const struct manager *m)
+{
+	uint64_t now = 0;
+
+	sd_event_now(m->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+/* Names the first of the containers that have a volume of that name. */
+static void answer_ambiguous(struct connection *c, uid_t owner, const char *name,
+			     const struct failure *failure)
+{
+	char ids[AMBIGUOUS_TOLD_MAX][NAME_CONTAINER_MAX + 1];
+	const char *containers[AMBIGUOUS_TOLD_MAX];
+	struct reply_subject subject = { .volume = name, .containers = containers };
+	struct manager *m = connection_front(c)->m;
+
+	for (struct volume *v = volume_next(m, NULL); v && subject.n_containers < AMBIGUOUS_TOLD_MAX;
+	     v = volume_next(m, v)) {
+		size_t i = subject.n_containers;
+		struct volume_info info;
+
+		volume_get_info(v, &info);
+		if (info.owner != owner || !info.container || strcmp(info.name, name) != 0)
+			continue;
+		snprintf(ids[i], sizeof(ids[i]), "%s", info.container);
+		containers[i] = ids[i];
+		subject.n_containers++;
+	}
+	answer_failure_on(c, &subject, failure);
+}
+
+static void answer_missing(struct connection *c, uid_t owner, const char *container,
+			   const char *name, const struct failure *failure)
+{
+	struct manager *m = connection_front(c)->m;
+	char told[FAILURE_MEMORY_TOLD_SIZE];
+	struct reply_subject subject = { .volume = name };
+
+	if (failure_memory_tell(&m->failures, owner, container, name, now_usec(m), told))
+		subject.last_failure = told;
+	answer_failure_on(c, &subject, failure);
 }
 
 static void answer_volume(struct connection *c, const struct volume *volume)
@@ -107,19 +160,29 @@ static void answer_volume(struct connection *c, const struct volume *volume)
 	connection_answer(c, text);
 }
 
+/* volume_pick(), volume_pick_to_bind() */
+typedef int (*pick_fn)(struct manager *m, uid_t owner, const char *container, const char *name,
+		       struct volume **ret_volume, struct failure *failure);
+
 /* Finds the volume that is meant; if there is none to be seen, the client is told and NULL returned. */
-static struct volume *find(struct connection *c, const struct parser_volume *asked)
+static struct volume *find(struct connection *c, const struct parser_volume *asked, pick_fn pick)
 {
+	const char *container = asked->container.id[0] ? asked->container.id : NULL;
 	struct failure failure = {};
 	struct volume *volume = NULL;
 	uid_t owner;
 
-	if (policy_owner(connection_peer(c), asked->owner, &owner) == 0)
-		volume = volume_find(connection_front(c)->m, owner, asked->name);
-	if (volume)
+	if (policy_owner(connection_peer(c), asked->owner, &owner) < 0) {
+		failure_set(&failure, FAILURE_NO_SUCH_VOLUME, NULL, "no such volume");
+		answer_failure(c, asked->name, &failure, NULL);
+		return NULL;
+	}
+	if (pick(connection_front(c)->m, owner, container, asked->name, &volume, &failure) == 0)
 		return volume;
-	failure_set(&failure, FAILURE_NO_SUCH_VOLUME, asked->name, "no such volume");
-	answer_failure(c, asked->name, &failure, NULL);
+	if (failure.kind == FAILURE_AMBIGUOUS_NAME)
+		answer_ambiguous(c, owner, asked->name, &failure);
+	else
+		answer_missing(c, owner, container, asked->name, &failure);
 	return NULL;
 }
 
@@ -178,10 +241,16 @@ static struct volume_usage usage_of(struct manager *m, uid_t uid)
 	return usage;
 }
 
+static const char *container_of(const struct parser_create *asked)
+{
+	return asked->container.id[0] ? asked->container.id : NULL;
+}
+
 /* What is asked for, as far as it can be judged without doing anything. */
 static int specify(struct connection *c, const struct parser_create *asked, struct volume_spec *ret_spec,
 		   struct failure *failure)
 {
+	struct volume *found = NULL;
 	const struct peer *peer = connection_peer(c);
 	struct manager *m = connection_front(c)->m;
 	const struct backend *backend = backend_find(m, asked->backend);
@@ -197,8 +266,9 @@ static int specify(struct connection *c, const struct parser_create *asked, stru
 	ret_spec->owner = peer->uid;
 	ret_spec->owner_gid = peer->gid;
 	/* Asking for what is there uses nothing up. */
-	if (volume_find(m, peer->uid, asked->name))
-		return 0;
+	r = volume_pick_to_create(m, ret_spec, container_of(asked), &found, failure);
+	if (r <= 0)
+		return r;
 	usage = usage_of(m, peer->uid);
 	return policy_create(&m->settings, peer, &usage, memory_of(ret_spec), failure);
 }
@@ -241,11 +311,31 @@ static void on_created(void *userdata, struct volume *volume, bool created,
 	call_free(call);
 }
 
+/* One that did not even begin. */
+static void answer_not_created(struct connection *c, const struct parser_create *asked,
+			       const struct failure *failure)
+{
+	struct manager *m = connection_front(c)->m;
+	uid_t owner = connection_peer(c)->uid;
+	char text[FAILURE_MEMORY_TEXT_SIZE];
+
+	if (failure->kind == FAILURE_AMBIGUOUS_NAME) {
+		answer_ambiguous(c, owner, asked->name, failure);
+		return;
+	}
+	if (failure_outlasts(failure)) {
+		failure_describe(failure, text, sizeof(text));
+		failure_memory_keep(&m->failures, owner, container_of(asked), asked->name, text,
+				    now_usec(m));
+	}
+	answer_failure(c, asked->name, failure, NULL);
+}
+
 static int create(struct connection *c, const struct parser_create *asked, int *fds,
 		  struct call **ret_call)
 {
 	_cleanup_(freep) struct volume_spec *spec = calloc(1, sizeof(*spec));
-	bool bound = asked->container.id[0];
+	const char *container = container_of(asked);
 	struct failure failure = {};
 	struct call *call;
 	int r;
@@ -254,19 +344,19 @@ static int create(struct connection *c, const struct parser_create *asked, int *
 		return -ENOMEM;
 	r = specify(c, asked, spec, &failure);
 	if (r < 0) {
-		answer_failure(c, asked->name, &failure, NULL);
+		answer_not_created(c, asked, &failure);
 		return 0;
 	}
 	call = call_new(c, asked->name);
 	if (!call)
 		return -ENOMEM;
-	call->on_lease = !asked->keep && !bound;
-	r = volume_create(connection_front(c)->m, spec, bound ? asked->container.id : NULL,
-			  bound ? take_fd(&fds[asked->container.pidfd]) : -EBADF, on_created, call,
-			  &failure);
+	call->on_lease = !asked->keep && !container;
+	r = volume_create(connection_front(c)->m, spec, container,
+			  container ? take_fd(&fds[asked->container.pidfd]) : -EBADF, on_created,
+			  call, &failure);
 	if (r < 0) {
 		call_free(call);
-		answer_failure(c, asked->name, &failure, NULL);
+		answer_not_created(c, asked, &failure);
 		return 0;
 	}
 	*ret_call = call;
@@ -277,7 +367,7 @@ static int create(struct connection *c, const struct parser_create *asked, int *
 
 static void bind_volume(struct connection *c, const struct parser_volume *asked, int *fds)
 {
-	struct volume *volume = find(c, asked);
+	struct volume *volume = find(c, asked, volume_pick_to_bind);
 	struct failure failure = {};
 
 	if (!volume)
@@ -290,7 +380,7 @@ static void bind_volume(struct connection *c, const struct parser_volume *asked,
 
 static void describe(struct connection *c, const struct parser_volume *asked)
 {
-	struct volume *volume = find(c, asked);
+	struct volume *volume = find(c, asked, volume_pick);
 
 	if (volume)
 		answer_volume(c, volume);
@@ -348,8 +438,19 @@ static void on_released(void *userdata, const char *name, uid_t owner,
 	}
 }
 
+/* Whoever had it made could not use it: as if it had not been made. */
+static void remember_reason(struct manager *m, const struct volume *volume, const char *reason)
+{
+	struct volume_info info;
+
+	volume_get_info(volume, &info);
+	failure_memory_keep(&m->failures, info.owner, info.container, info.name, reason,
+			    now_usec(m));
+}
+
 /* Begins to release each of these, which nothing that is begun here can take away. */
-static int release_all(struct call *call, struct volume **volumes, size_t n, uint64_t timeout_ms)
+static int release_all(struct call *call, struct volume **volumes, size_t n, uint64_t timeout_ms,
+		       const char *reason)
 {
 	call->parts = calloc(n + 1, sizeof(*call->parts));
 	if (!call->parts)
@@ -357,10 +458,13 @@ static int release_all(struct call *call, struct volume **volumes, size_t n, uin
 	for (size_t i = 0; i < n; i++) {
 		struct failure failure = {};
 
-		if (volume_release(volumes[i], timeout_ms, on_released, call, &failure) < 0)
+		if (volume_release(volumes[i], timeout_ms, on_released, call, &failure) < 0) {
 			release_failed(call, &failure, NULL);
-		else
-			call->n_pending++;
+			continue;
+		}
+		call->n_pending++;
+		if (reason[0])
+			remember_reason(call->front->m, volumes[i], reason);
 	}
 	return call->n_pending > 0 ? 1 : 0;
 }
@@ -412,7 +516,7 @@ static int release(struct connection *c, const struct parser_volume *asked, stru
 	int r = 0;
 
 	if (asked->name[0]) {
-		one = find(c, asked);
+		one = find(c, asked, volume_pick);
 		if (!one)
 			return 0;
 	} else {
@@ -423,7 +527,7 @@ static int release(struct connection *c, const struct parser_volume *asked, stru
 	call = call_new(c, asked->name);
 	if (!call)
 		return -ENOMEM;
-	r = release_all(call, one ? &one : volumes, n, timeout_ms);
+	r = release_all(call, one ? &one : volumes, n, timeout_ms, asked->reason);
 	if (r == 0)
 		answer_released(call);
 	if (r <= 0)

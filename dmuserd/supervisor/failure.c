@@ -17,7 +17,10 @@ static int failure_errno(enum failure_kind kind)
 	case FAILURE_NO_SUCH_BACKEND:
 		return -ENOENT;
 	case FAILURE_SPECIFICATION_MISMATCH:
+	case FAILURE_VOLUME_EXISTS:
 		return -EEXIST;
+	case FAILURE_AMBIGUOUS_NAME:
+		return -ENOTUNIQ;
 	case FAILURE_VOLUME_BOUND:
 	case FAILURE_VOLUME_BUSY:
 	case FAILURE_OPERATION_PENDING:
@@ -56,4 +59,44 @@ int failure_set(struct failure *f, enum failure_kind kind, const char *subject, 
 		va_end(args);
 	}
 	return failure_errno(kind);
+}
+
+bool failure_outlasts(const struct failure *f)
+{
+	switch (f->kind) {
+	case FAILURE_NO_SUCH_BACKEND:
+	case FAILURE_INVALID_OPTION:
+	case FAILURE_INVALID_PARAMETER:
+	case FAILURE_BACKEND_FAILED:
+	case FAILURE_OWNER_GONE:
+	case FAILURE_QUOTA_EXCEEDED:
+	case FAILURE_DRIVER_UNAVAILABLE:
+	case FAILURE_TIMED_OUT:
+		return true;
+	/* There is a volume to ask, or it is a matter of a moment, or was nobody's business. */
+	case FAILURE_NONE:
+	case FAILURE_NO_SUCH_VOLUME:
+	case FAILURE_SPECIFICATION_MISMATCH:
+	case FAILURE_AMBIGUOUS_NAME:
+	case FAILURE_VOLUME_EXISTS:
+	case FAILURE_VOLUME_BOUND:
+	case FAILURE_VOLUME_BUSY:
+	case FAILURE_OPERATION_PENDING:
+	case FAILURE_PERMISSION_DENIED:
+		break;
+	}
+	return false;
+}
+
+void failure_describe(const struct failure *f, char *ret_text, size_t size)
+{
+	bool named = f->kind == FAILURE_NO_SUCH_BACKEND || f->kind == FAILURE_INVALID_OPTION ||
+		     f->kind == FAILURE_INVALID_PARAMETER;
+
+	if (f->kind == FAILURE_TIMED_OUT)
+		snprintf(ret_text, size, "timed out at %s: %s", f->subject, f->reason);
+	else if (named && f->subject[0])
+		snprintf(ret_text, size, "%s: %s", f->subject, f->reason);
+	else
+		snprintf(ret_text, size, "%s", f->reason);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "dmuserd/supervisor/failure-memory.h"
 #include "dmuserd/supervisor/settings.h"
 
 #include <systemd/sd-event.h>
@@ -22,6 +23,7 @@ struct manager {
 	struct parser_pool *parsers;
 	struct volumes *volumes;
 	struct front *front;
+	struct failure_memory failures; /* of volumes that were not made */
 };
 
 /* volume.c. new: reads what the last supervisor left and adopts it. stop: nothing of a volume is ended;

@@ -105,14 +105,15 @@ static const char *check_volume(const struct parser_volume *volume, size_t n_fds
 	if (volume->timeout_ms != PARSER_UNSET &&
 	    (method != PARSER_METHOD_RELEASE || volume->timeout_ms > RELEASE_TIMEOUT_MAX_MS))
 		return "volume.timeout_ms";
+	if (!parser_text_is_sound(volume->reason, sizeof(volume->reason), true) ||
+	    (method != PARSER_METHOD_RELEASE && volume->reason[0]))
+		return "volume.reason";
 	field = check_container(&volume->container, n_fds, method == PARSER_METHOD_BIND);
 	if (field)
 		return field;
-	if (method == PARSER_METHOD_RELEASE)
-		return by_name == by_container ? "volume.name" : NULL;
-	if (!by_name)
+	if (!by_name && !(method == PARSER_METHOD_RELEASE && by_container))
 		return "volume.name";
-	return by_container == (method == PARSER_METHOD_BIND) ? NULL : "container.id";
+	return method == PARSER_METHOD_BIND && !by_container ? "container.id" : NULL;
 }
 
 /* The rest of the message; fds are told of by Create and Bind alone. */

@@ -18,7 +18,7 @@
 #include <json-c/json_object.h>
 #include <string.h>
 
-#define WORDS_SIZE 512
+#define WORDS_SIZE 1024
 
 struct reply_list {
 	json_object *volumes;
@@ -313,13 +313,38 @@ static json_object *two(const char *key1, json_object *value1, const char *key2,
 	return add(one(key1, value1), key2, value2);
 }
 
+static json_object *containers(const struct reply_subject *subject)
+{
+	json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < subject->n_containers; i++)
+		array = append(array, words(subject->containers[i]));
+	return array;
+}
+
+static int no_such_volume(const char *name, const char *last_failure, char **ret_text)
+{
+	json_object *parameters = one("name", string(name));
+
+	if (last_failure)
+		parameters = add(parameters, "last_failure", words(last_failure));
+	return error("io.dmuser.NoSuchVolume", parameters, ret_text);
+}
+
 int reply_failure(const struct failure *failure, const struct reply_subject *subject, char **ret_text)
 {
 	const char *name = subject->volume ? subject->volume : "";
 
 	switch (failure->kind) {
 	case FAILURE_NO_SUCH_VOLUME:
-		return error("io.dmuser.NoSuchVolume", one("name", string(name)), ret_text);
+		return no_such_volume(name, subject->last_failure, ret_text);
+	case FAILURE_AMBIGUOUS_NAME:
+		return error("io.dmuser.AmbiguousName",
+			     two("name", string(name), "containers", containers(subject)), ret_text);
+	case FAILURE_VOLUME_EXISTS:
+		return error("io.dmuser.VolumeExists",
+			     two("name", string(name), "container", words(failure->subject)),
+			     ret_text);
 	case FAILURE_SPECIFICATION_MISMATCH:
 		return error("io.dmuser.SpecificationMismatch",
 			     two("name", string(name), "field", words(failure->subject)), ret_text);

@@ -28,6 +28,9 @@ struct reply_subject {
 	const struct manager *m;            /* the backends that there are */
 	const char *volume;                 /* the name that the call gave; NULL: none */
 	const struct release_result *result; /* who has it open; may be NULL */
+	const char *last_failure;           /* why there is no such volume; NULL: not known */
+	const char *const *containers;      /* that have a volume of that name */
+	size_t n_containers;
 };
 int reply_failure(const struct failure *failure, const struct reply_subject *subject, char **ret_text);
 

@@ -237,12 +237,30 @@ const struct volume_step volume_create_steps[] = {
 };
 const size_t volume_n_create_steps = ARRAY_SIZE(volume_create_steps);
 
+static const char *container_of(const struct volume *v)
+{
+	return v->container[0] ? v->container : NULL;
+}
+
+/* When the volume is gone, nobody could say any more why. */
+static void remember_failure(struct volume *v)
+{
+	char text[FAILURE_MEMORY_TEXT_SIZE];
+
+	if (!failure_outlasts(&v->failure))
+		return;
+	failure_describe(&v->failure, text, sizeof(text));
+	failure_memory_keep(&v->set->manager->failures, v->spec.owner, container_of(v), v->spec.name,
+			    text, volume_now_usec(v));
+}
+
 static void begin_unwinding(struct volume *v)
 {
 	struct failure failure = v->failure;
 
 	log_limited(LOG_WARNING, "volume %s of uid %u: creation failed at %s: %s", v->spec.name,
 		    v->spec.owner, volume_step_name(v), failure.reason);
+	remember_failure(v);
 	v->operation = OPERATION_UNWIND;
 	/*
 	 * Nobody uses a device that never went live; only a stray look into it can be in the way.
@@ -263,6 +281,8 @@ void volume_create_finished(struct volume *v, int r)
 	}
 	v->made_image[0] = '\0';
 	v->operation = OPERATION_NONE;
+	failure_memory_forget(&v->set->manager->failures, v->spec.owner, container_of(v),
+			      v->spec.name);
 	log_print(LOG_INFO, "volume %s of uid %u: active as %s, worker %d of uid %u", v->spec.name,
 		  v->spec.owner, v->device, worker_pid(v->worker), v->worker_uid);
 	volume_set_state(v, VOLUME_ACTIVE);

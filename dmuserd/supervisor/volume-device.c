@@ -74,10 +74,34 @@ static void on_created(void *userdata, const struct dm_result *result)
 	volume_step_done(v, 0);
 }
 
+static bool is_name_in_use(const struct volume *v, const char *dm_name)
+{
+	const struct volume *other;
+
+	TAILQ_FOREACH(other, &v->set->list, entry)
+	if (other != v && other->device_exists && strcmp(other->dm_name, dm_name) == 0)
+		return true;
+	return false;
+}
+
+/* A reader finds a volume by its name; of several of one name, by the uuid that follows. */
+static void choose_dm_name(struct volume *v)
+{
+	const struct volume_spec *s = &v->spec;
+
+	snprintf(v->dm_name, sizeof(v->dm_name), "dmuser-%u-%s", s->owner, s->name);
+	/* '@' is in no volume's name. */
+	if (is_name_in_use(v, v->dm_name))
+		snprintf(v->dm_name, sizeof(v->dm_name), "dmuser-%u-%s@%.8s", s->owner, s->name,
+			 v->uuid);
+}
+
 int volume_start_device(struct volume *v)
 {
-	int r = volume_dm_start(v, DM_OP_CREATE, on_created);
+	int r;
 
+	choose_dm_name(v);
+	r = volume_dm_start(v, DM_OP_CREATE, on_created);
 	if (r < 0)
 		return fail_driver(v, r, strerror(-r));
 	v->device_exists = true;

@@ -77,10 +77,14 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 				   "volume %s is being released", v->spec.name);
 	if (v->container[0])
 		return 0;
+	if (volume_find(v->set->manager, v->spec.owner, id, v->spec.name))
+		return failure_set(failure, FAILURE_VOLUME_EXISTS, id,
+				   "container %s has a volume %s already", id, v->spec.name);
 	r = watch(v, id, take_fd(&consumed), failure);
 	if (r < 0)
 		return r;
 	snprintf(v->container, sizeof(v->container), "%s", id);
+	failure_memory_forget(&v->set->manager->failures, v->spec.owner, id, v->spec.name);
 	r = v->operation == OPERATION_NONE ? volume_journal(v, JOURNAL_COMPLETE) : 0;
 	if (r < 0)
 		volume_set_error(v, "its binding to %s is not in the journal: %s", id,

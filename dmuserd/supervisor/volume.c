@@ -46,7 +46,6 @@ int volume_new(struct volumes *set, const struct volume_spec *spec, struct volum
 	v->container_pidfd = -EBADF;
 	v->channel = -EBADF;
 	TAILQ_INIT(&v->waiters);
-	snprintf(v->dm_name, sizeof(v->dm_name), "dmuser-%u-%s", spec->owner, spec->name);
 	v->in = &set->list;
 	TAILQ_INSERT_TAIL(v->in, v, entry);
 	*ret_volume = v;

@@ -47,6 +47,8 @@ enum failure_kind {
 	FAILURE_NONE,
 	FAILURE_NO_SUCH_VOLUME,
 	FAILURE_SPECIFICATION_MISMATCH, /* subject: field */
+	FAILURE_AMBIGUOUS_NAME,
+	FAILURE_VOLUME_EXISTS,          /* subject: container */
 	FAILURE_VOLUME_BOUND,           /* subject: container */
 	FAILURE_VOLUME_BUSY,
 	FAILURE_NO_SUCH_BACKEND,        /* subject: backend */
@@ -71,6 +73,11 @@ struct failure {
 /* printf into f->reason; f->subject is copied and may be NULL. Returns a negative errno for chaining. */
 int failure_set(struct failure *f, enum failure_kind kind, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Whether it is worth telling to whoever asks later why there is no such volume. */
+bool failure_outlasts(const struct failure *f);
+/* Its subject, where that is not in the reason, and the reason. */
+void failure_describe(const struct failure *f, char *ret_text, size_t size);
 
 enum release_stage { RELEASE_GONE, RELEASE_DRAINING, RELEASE_FAILING, RELEASE_DEVICE_BUSY };
 
@@ -103,15 +110,35 @@ typedef void (*volume_released_fn)(void *userdata, const char *name, uid_t owner
 				   const struct failure *failure);
 
 /*
- * Creates, or finds one of the same specification. container_id NULL: bound to none; pidfd is consumed in
- * every case (-EBADF: none). Returns 0 and calls `done` later, once; or a negative errno with *failure
- * written and `done` never called.
+ * Creates, or finds the one that volume_pick_to_create() picks. container_id NULL: bound to none; pidfd is
+ * consumed in every case (-EBADF: none). Returns 0 and calls `done` later, once; or a negative errno with
+ * *failure written and `done` never called.
  */
 int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
 		  volume_created_fn done, void *userdata, struct failure *failure);
 
-/* NULL if there is none. */
-struct volume *volume_find(struct manager *m, uid_t owner, const char *name);
+/*
+ * A volume's key is its owner, its container (NULL: bound to none) and its name. volume_find() finds by
+ * exactly that; NULL if there is none.
+ */
+struct volume *volume_find(struct manager *m, uid_t owner, const char *container, const char *name);
+/*
+ * What a caller means by a name. container NULL: the one volume of that name, or of several the one that is
+ * bound to none. 0, or a negative errno with *failure: NO_SUCH_VOLUME, AMBIGUOUS_NAME.
+ */
+int volume_pick(struct manager *m, uid_t owner, const char *container, const char *name,
+		struct volume **ret_volume, struct failure *failure);
+/* Which one is to be bound to the container: one that is bound to none, or is the container's already. */
+int volume_pick_to_bind(struct manager *m, uid_t owner, const char *container, const char *name,
+			struct volume **ret_volume, struct failure *failure);
+/*
+ * Which one a Create finds: the container's own, or one that is bound to none and like it; without a
+ * container (NULL), as volume_pick(). 1: none, it is to be made.
+ */
+int volume_pick_to_create(struct manager *m, const struct volume_spec *spec, const char *container,
+			  struct volume **ret_volume, struct failure *failure);
+/* The field in which a volume is another one than is asked for, or NULL. */
+const char *volume_difference(const struct volume *volume, const struct volume_spec *asked);
 /* Iterates over all: NULL starts and ends. Releasing while iterating is not allowed. */
 struct volume *volume_next(struct manager *m, struct volume *previous);
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * All volumes of a supervisor: finding one, making one or finding that it is there, and their
- * beginning and end.
- *
- * A volume is known by its owner and its name; names of different owners do not meet.
+ * All volumes of a supervisor: making one or joining one that is there, and their beginning and
+ * end. Which one is meant by a name is volume-find.c's to say.
  */
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
@@ -47,16 +45,6 @@ void volumes_free(struct volumes *set)
 	free(set);
 }
 
-struct volume *volume_find(struct manager *m, uid_t owner, const char *name)
-{
-	struct volume *v;
-
-	TAILQ_FOREACH(v, &m->volumes->list, entry)
-	if (!v->hidden && v->spec.owner == owner && strcmp(v->spec.name, name) == 0)
-		break;
-	return v;
-}
-
 struct volume *volume_next(struct manager *m, struct volume *previous)
 {
 	struct volume *v = previous ? TAILQ_NEXT(previous, entry) : TAILQ_FIRST(&m->volumes->list);
@@ -81,39 +69,6 @@ void volume_set_observer(struct manager *m, volume_event_fn fn)
 	m->volumes->observer = fn;
 }
 
-static bool same_options(const struct volume_spec *a, const struct volume_spec *b)
-{
-	if (a->n_options != b->n_options)
-		return false;
-	for (size_t i = 0; i < a->n_options; i++)
-		if (strcmp(a->options[i].name, b->options[i].name) != 0 ||
-		    strcmp(a->options[i].value, b->options[i].value) != 0)
-			return false;
-	return true;
-}
-
-/* A size that was left out then, and is given now, is the same if it is what was found. */
-static bool same_size(const struct volume *v, uint64_t asked)
-{
-	return asked == v->spec.size_bytes || (asked != PARSER_UNSET && asked == v->size_bytes);
-}
-
-/* The field in which they differ, or NULL. */
-static const char *difference(const struct volume *v, const struct volume_spec *b)
-{
-	const struct volume_spec *a = &v->spec;
-
-	if (strcmp(a->backend->manifest.type, b->backend->manifest.type) != 0)
-		return "backend";
-	if (!same_size(v, b->size_bytes))
-		return "size_bytes";
-	if (a->block_size != b->block_size)
-		return "block_size";
-	if (a->read_only != b->read_only)
-		return "read_only";
-	return same_options(a, b) ? NULL : "options";
-}
-
 static void reply_found(struct volume *v)
 {
 	/* What happened in between tells those who wait by itself. */
@@ -126,7 +81,7 @@ static int join(struct volume *v, const struct volume_spec *spec, const char *co
 		int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
-	const char *field = difference(v, spec);
+	const char *field = volume_difference(v, spec);
 	int r = 0;
 
 	if (v->operation == OPERATION_UNWIND)
@@ -163,10 +118,12 @@ int volume_create(struct manager *m, const struct volume_spec *spec, const char 
 		  int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
-	struct volume *v = volume_find(m, spec->owner, spec->name);
-	int r;
+	struct volume *v = NULL;
+	int r = volume_pick_to_create(m, spec, container_id, &v, failure);
 
-	if (v)
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return join(v, spec, container_id, take_fd(&consumed), done, userdata, failure);
 	r = volume_new(m->volumes, spec, &v);
 	if (r == 0)

@@ -124,12 +124,14 @@ static void assert_said(const char *text)
 		fail_msg("not said: %s\nbut: %s", text, output);
 }
 
-static void expect_release(void)
+static void expect_release_because(const char *reason)
 {
 	int s = fake_accept();
+	char text[1024];
 
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"container\":\"c1\","
-			    "\"timeout_ms\":1000}}");
+	snprintf(text, sizeof(text), "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"container\":\"c1\","
+		 "\"timeout_ms\":1000,\"reason\":\"%s\"}}", reason);
+	fake_expect_text(s, text);
 	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"\"}}", NULL, 0);
 	fake_expect_close(s);
 	close(s);
@@ -153,7 +155,7 @@ static void refuses_create(int s)
 	fake_reply(s, "{\"error\":\"io.dmuser.QuotaExceeded\",\"parameters\":{\"resource\":\"volumes\","
 		      "\"limit\":64}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release();
+	expect_release_because("volume data: creating: a limit is reached: no more than 64 volumes");
 }
 
 static void what_dmuserd_refuses_is_told_and_released(void **state)
@@ -174,7 +176,7 @@ static void gives_no_device(int s)
 	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/../etc/passwd\","
 		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release();
+	expect_release_because("volume data: creating: dmuserd's answer names no device");
 }
 
 static void gives_a_foreign_device(int s)
@@ -186,7 +188,8 @@ static void gives_a_foreign_device(int s)
 	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/dm-1048575\","
 		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release();
+	expect_release_because("volume data: opening: /dev/dm-1048575 cannot be opened: "
+			       "No such file or directory");
 }
 
 static void an_answer_without_the_volumes_device_is_given_up(void **state)
@@ -210,7 +213,7 @@ static void kills_init(int s)
 	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/dm-0\","
 		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release();
+	expect_release_because("volume data: creating: the container's init has ended meanwhile");
 }
 
 static void an_init_that_dies_in_between_is_seen(void **state)

@@ -153,6 +153,109 @@ static void a_pidfd_of_a_call_that_fails_is_closed(void **state)
 	client_gone(&a);
 }
 
+static struct parser_message *says_volume_of(enum parser_method method, const char *name,
+					     const char *container)
+{
+	struct parser_message *m = says_volume(method, name);
+
+	strcpy(m->volume.container.id, container);
+	return m;
+}
+
+static void a_name_of_several_containers_needs_one_said(void **state)
+{
+	static const char ambiguous[] = "io.dmuser.AmbiguousName\",\"parameters\":"
+					"{\"name\":\"v\",\"containers\":[\"c2\",\"c1\"]}";
+	struct actor a = client_new(1000);
+
+	fake_volume_add(1000, "v", true, "c1");
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), "\"container\":\"c1\"");
+	fake_volume_add(1000, "v", true, "c2");
+	fake_volume_add(1001, "v", true, "c3");
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), ambiguous);
+	says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), ambiguous);
+	says(&a, says_create("v", true), ambiguous);
+	says(&a, says_volume_of(PARSER_METHOD_DESCRIBE, "v", "c2"), "\"container\":\"c2\"");
+	says(&a, says_volume_of(PARSER_METHOD_DESCRIBE, "v", "c3"), "NoSuchVolume");
+	fake_volume_add(1000, "v", true, NULL);
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), "\"name\":\"v\"");
+	assert_int_equal(fake_releases, 0);
+	client_gone(&a);
+}
+
+static void a_release_by_name_and_container_is_of_that_one(void **state)
+{
+	struct actor a = client_new(1000);
+	struct volume *kept;
+
+	fake_volume_add(1000, "v", true, "c1");
+	kept = fake_volume_add(1000, "v", true, "c2");
+	parser_says(&a, says_volume_of(PARSER_METHOD_RELEASE, "v", "c1"), -1);
+	assert_int_equal(fake_releases, 1);
+	assert_ptr_equal(volume_find(&stage.m, 1000, "c2", "v"), kept);
+	assert_int_equal(fake_state(kept), VOLUME_ACTIVE);
+	client_gone(&a);
+}
+
+static void what_failed_is_told_to_whoever_asks_for_it(void **state)
+{
+	struct actor a = client_new(1000), other = client_new(1001), root = client_new(0);
+	struct parser_message *m = says_create("v", true);
+
+	strcpy(m->create.backend, "nbd");
+	says(&a, m, "io.dmuser.NoSuchBackend");
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"),
+	     "{\"name\":\"v\",\"last_failure\":\"0 s ago: nbd: no backend of that name is installed\"}");
+	says(&other, says_volume(PARSER_METHOD_DESCRIBE, "v"), "{\"name\":\"v\"}");
+	m = says_volume(PARSER_METHOD_DESCRIBE, "v");
+	m->volume.owner = 1000;
+	says(&other, m, "{\"name\":\"v\"}");
+	m = says_volume(PARSER_METHOD_DESCRIBE, "v");
+	m->volume.owner = 1000;
+	says(&root, m, "last_failure");
+	client_gone(&a);
+	client_gone(&other);
+	client_gone(&root);
+}
+
+static void what_is_a_matter_of_a_moment_is_not_kept(void **state)
+{
+	struct actor a = client_new(1000);
+
+	fake_fails_next = FAILURE_OPERATION_PENDING;
+	says(&a, says_create("v", true), "OperationPending");
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), "{\"name\":\"v\"}");
+	client_gone(&a);
+}
+
+static void the_reason_of_a_release_is_told_afterwards(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "");
+
+	fake_volume_add(1000, "v", true, "c1");
+	strcpy(m->volume.container.id, "c1");
+	strcpy(m->volume.reason, "volume v: formatting: no mkfs.ext4");
+	parser_says(&a, m, -1);
+	fake_release_ends("v", RELEASE_GONE, NULL);
+	heard(&a, "\"stage\":\"gone\"");
+	parser_has_next(&a);
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"),
+	     "\"last_failure\":\"0 s ago, for container c1: volume v: formatting: no mkfs.ext4\"");
+	client_gone(&a);
+}
+
+static void a_container_that_has_one_is_told_so(void **state)
+{
+	struct actor a = client_new(1000);
+
+	fake_volume_add(1000, "v", true, NULL);
+	fake_fails_next = FAILURE_VOLUME_EXISTS;
+	says_with_fd(&a, says_volume_of(PARSER_METHOD_BIND, "v", "c1"));
+	heard(&a, "io.dmuser.VolumeExists\",\"parameters\":{\"name\":\"v\",\"container\":\"subject\"}");
+	client_gone(&a);
+}
+
 static void somebody_elses_volume_does_not_exist(void **state)
 {
 	static const char answer[] = "io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"v\"}";
@@ -288,7 +391,7 @@ static void a_release_goes_on_without_its_client(void **state)
 	parser_says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
 	client_gone(&a);
 	fake_release_ends("v", RELEASE_GONE, NULL);
-	assert_null(volume_find(&stage.m, 1000, "v"));
+	assert_null(volume_find(&stage.m, 1000, NULL, "v"));
 }
 
 /* Makes a volume on lease for this client. */
@@ -414,10 +517,10 @@ static void what_cannot_be_released_now_is_at_its_next_change(void **state)
 	assert_int_equal(fake_releases, 1);
 	/* Still not; and then it is. */
 	fake_fails_next = FAILURE_OPERATION_PENDING;
-	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
 	stage_settle();
 	assert_int_equal(fake_releases, 2);
-	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
 	stage_settle();
 	assert_int_equal(fake_releases, 3);
 	fake_release_ends("v", RELEASE_GONE, NULL);
@@ -433,7 +536,7 @@ static void what_somebody_has_taken_meanwhile_is_not_released(void **state)
 	fake_fails_next = FAILURE_OPERATION_PENDING;
 	end(&a);
 	lease(&b, "v");
-	fake_volume_changed(volume_find(&stage.m, 1000, "v"));
+	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
 	stage_settle();
 	assert_int_equal(fake_releases, 1);
 	end(&b);
@@ -464,6 +567,12 @@ int main(void)
 		TEST(a_create_that_fails_says_why),
 		TEST(a_pidfd_goes_where_it_belongs),
 		TEST(a_pidfd_of_a_call_that_fails_is_closed),
+		TEST(a_name_of_several_containers_needs_one_said),
+		TEST(a_release_by_name_and_container_is_of_that_one),
+		TEST(what_failed_is_told_to_whoever_asks_for_it),
+		TEST(what_is_a_matter_of_a_moment_is_not_kept),
+		TEST(the_reason_of_a_release_is_told_afterwards),
+		TEST(a_container_that_has_one_is_told_so),
 		TEST(somebody_elses_volume_does_not_exist),
 		TEST(root_acts_for_everybody),
 		TEST(limits_hold_for_volumes_and_bytes),

@@ -57,15 +57,6 @@ void fake_volumes_reset(void)
 	fake_bound_to[0] = '\0';
 }
 
-static struct volume *find(uid_t owner, const char *name)
-{
-	for (struct volume *v = volumes; v; v = v->next) {
-		if (v->spec.owner == owner && strcmp(v->spec.name, name) == 0)
-			return v;
-	}
-	return NULL;
-}
-
 static struct volume *find_any(const char *name)
 {
 	for (struct volume *v = volumes; v; v = v->next) {
@@ -106,6 +97,11 @@ struct volume *fake_volume_add(uid_t owner, const char *name, bool keep, const c
 	if (container)
 		snprintf(v->container, sizeof(v->container), "%s", container);
 	return v;
+}
+
+enum volume_state fake_state(const struct volume *volume)
+{
+	return volume->state;
 }
 
 static struct asked *ask(struct volume *v)
@@ -192,25 +188,22 @@ static void take_pidfd(int pidfd)
 int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
 		  volume_created_fn done, void *userdata, struct failure *failure)
 {
-	struct volume *v = find(spec->owner, spec->name);
+	struct volume *v = NULL;
 	int r = fails(failure);
 
 	fake_creates++;
 	take_pidfd(pidfd);
+	if (r == 0)
+		r = volume_pick_to_create(m, spec, container_id, &v, failure);
 	if (r < 0)
 		return r;
-	if (!v)
+	if (r > 0)
 		v = add(spec);
 	v->spec.keep |= spec->keep;
 	if (container_id)
 		snprintf(v->container, sizeof(v->container), "%s", container_id);
 	*ask(v) = (struct asked){ .created = done, .userdata = userdata };
 	return 0;
-}
-
-struct volume *volume_find(struct manager *m, uid_t owner, const char *name)
-{
-	return find(owner, name);
 }
 
 struct volume *volume_next(struct manager *m, struct volume *previous)

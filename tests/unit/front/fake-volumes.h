@@ -14,6 +14,7 @@ void fake_volumes_reset(void);
 
 /* One that is there, active. NULL container: none. */
 struct volume *fake_volume_add(uid_t owner, const char *name, bool keep, const char *container);
+enum volume_state fake_state(const struct volume *volume);
 /* A Create that is under way ends: well, with `created`, or with that failure. */
 void fake_create_ends(const char *name, bool created, const struct failure *failure);
 /* All Releases of that volume that are under way end; with stage gone the volume is no more. */

@@ -249,12 +249,15 @@ static void calls_about_a_volume_are_checked(void **state)
 		REFUSED(make ? make() : on_volume(methods[i]), m.volume.owner = 1ull << 32,
 			"volume.owner");
 	}
-	REFUSED(on_volume(PARSER_METHOD_DESCRIBE), strcpy(m.volume.container.id, "c"),
+	REFUSED(on_volume(PARSER_METHOD_DESCRIBE), strcpy(m.volume.container.id, "_c"),
 		"container.id");
+	REFUSED(on_volume(PARSER_METHOD_DESCRIBE), strcpy(m.volume.reason, "why"), "volume.reason");
+	REFUSED(bind_volume(), strcpy(m.volume.reason, "why"), "volume.reason");
+	REFUSED(on_volume(PARSER_METHOD_RELEASE), strcpy(m.volume.reason, "a\nb"), "volume.reason");
+	REFUSED(on_volume(PARSER_METHOD_RELEASE), strcpy(m.volume.reason, "\xff"), "volume.reason");
+	REFUSED(on_volume(PARSER_METHOD_RELEASE), FILL(m.volume.reason), "volume.reason");
 	REFUSED(on_volume(PARSER_METHOD_RELEASE), m.volume.timeout_ms = 600001,
 		"volume.timeout_ms");
-	REFUSED(on_volume(PARSER_METHOD_RELEASE), strcpy(m.volume.container.id, "c"),
-		"volume.name");
 	REFUSED(release_container(), m.volume.container.id[0] = '\0', "volume.name");
 }
 

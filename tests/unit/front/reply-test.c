@@ -326,6 +326,30 @@ static void a_limit_and_holders_are_told(void **state)
 	free(text);
 }
 
+static void what_is_known_of_a_missing_volume_is_told(void **state)
+{
+	static const char *const containers[] = { "c1", "c\n2" };
+	struct reply_subject subject = { .volume = "data" };
+	struct failure failure;
+	char *text = NULL;
+
+	failure_set(&failure, FAILURE_NO_SUCH_VOLUME, NULL, "none");
+	assert_int_equal(reply_failure(&failure, &subject, &text), 0);
+	assert_string_equal(text, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":"
+				  "{\"name\":\"data\"}}");
+	free(text);
+	subject.last_failure = "3 s ago: no\033 mkfs";
+	assert_int_equal(reply_failure(&failure, &subject, &text), 0);
+	assert_non_null(strstr(text, "\"last_failure\":\"3 s ago: no? mkfs\""));
+	free(text);
+	failure_set(&failure, FAILURE_AMBIGUOUS_NAME, NULL, "two");
+	subject.containers = containers;
+	subject.n_containers = 2;
+	assert_int_equal(reply_failure(&failure, &subject, &text), 0);
+	assert_non_null(strstr(text, "\"containers\":[\"c1\",\"c?2\"]"));
+	free(text);
+}
+
 static void every_stage_of_a_release_is_declared(void **state)
 {
 	for (enum release_stage stage = RELEASE_GONE; stage <= RELEASE_DEVICE_BUSY; stage++) {
@@ -430,6 +454,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_failure_is_a_declared_error),
 		cmocka_unit_test(every_declared_error_has_a_failure),
 		cmocka_unit_test(a_limit_and_holders_are_told),
+		cmocka_unit_test(what_is_known_of_a_missing_volume_is_told),
 		cmocka_unit_test(every_stage_of_a_release_is_declared),
 		cmocka_unit_test_setup(lists_and_events_are_declared, prepare),
 		cmocka_unit_test(ping_tells_the_driver_if_there_is_one),

@@ -416,9 +416,30 @@ static void release_takes_every_field(void **state)
 
 static void release_is_of_a_volume_or_of_a_container(void **state)
 {
+	const struct parser_message *m;
+
 	refuses(CALL("Release", ""), "name");
 	refuses(CALL("Release", "\"name\":null,\"container\":null"), "name");
-	refuses(CALL("Release", "\"name\":\"v\",\"container\":\"c\""), "container");
+	m = requested(RELEASE(",\"container\":\"c\""), 0, PARSER_METHOD_RELEASE);
+	assert_string_equal(m->volume.name, "v");
+	assert_string_equal(m->volume.container.id, "c");
+}
+
+static void release_takes_a_reason_of_one_line(void **state)
+{
+	char json[PARSER_REASON_SIZE + 128];
+	const struct parser_message *m;
+
+	m = requested(RELEASE(",\"reason\":\"mkfs: no room\""), 0, PARSER_METHOD_RELEASE);
+	assert_string_equal(m->volume.reason, "mkfs: no room");
+	assert_string_equal(requested(RELEASE(""), 0, PARSER_METHOD_RELEASE)->volume.reason, "");
+	snprintf(json, sizeof(json), RELEASE(",\"reason\":\"%0*d\""), PARSER_REASON_SIZE - 1, 0);
+	requested(json, 0, PARSER_METHOD_RELEASE);
+	snprintf(json, sizeof(json), RELEASE(",\"reason\":\"%0*d\""), PARSER_REASON_SIZE, 0);
+	refuses(json, "reason");
+	refuses(RELEASE(",\"reason\":\"a\\nb\""), "reason");
+	refuses(RELEASE(",\"reason\":7"), "reason");
+	refuses(CALL("Describe", "\"name\":\"v\",\"reason\":\"why\""), "reason");
 }
 
 static void release_refuses_what_is_out_of_range(void **state)
@@ -437,7 +458,7 @@ static void release_refuses_what_is_out_of_range(void **state)
 	refuses(RELEASE(",\"pidfd\":0"), "pidfd");
 }
 
-static void describe_takes_a_name_and_an_owner(void **state)
+static void describe_takes_a_name_an_owner_and_a_container(void **state)
 {
 	const struct parser_message *m = requested(
 		CALL("Describe", "\"name\":\"a.b_c-1\",\"owner\":3"), 0, PARSER_METHOD_DESCRIBE);
@@ -447,7 +468,10 @@ static void describe_takes_a_name_and_an_owner(void **state)
 	m = requested(CALL("Describe", "\"name\":\"v\""), 0, PARSER_METHOD_DESCRIBE);
 	assert_true(m->volume.owner == PARSER_UNSET);
 	refuses(CALL("Describe", ""), "name");
-	refuses(CALL("Describe", "\"name\":\"v\",\"container\":\"c\""), "container");
+	m = requested(CALL("Describe", "\"name\":\"v\",\"container\":\"c\""), 0,
+		      PARSER_METHOD_DESCRIBE);
+	assert_string_equal(m->volume.container.id, "c");
+	refuses(CALL("Describe", "\"name\":\"v\",\"container\":\"_c\""), "container");
 	refuses_names("{\"method\":\"io.dmuser.Describe\",\"parameters\":{%s}}", "name", "name",
 		      NAME_VOLUME_MAX);
 }
@@ -480,7 +504,8 @@ int main(void)
 		cmocka_unit_test(release_takes_every_field),
 		cmocka_unit_test(release_is_of_a_volume_or_of_a_container),
 		cmocka_unit_test(release_refuses_what_is_out_of_range),
-		cmocka_unit_test(describe_takes_a_name_and_an_owner),
+		cmocka_unit_test(release_takes_a_reason_of_one_line),
+		cmocka_unit_test(describe_takes_a_name_an_owner_and_a_container),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

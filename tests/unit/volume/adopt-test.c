@@ -29,7 +29,7 @@ static bool is_known(void *userdata)
 
 static struct volume *find_data(void)
 {
-	return volume_find(&world->m, 0, "data");
+	return volume_named("data");
 }
 
 static void a_volume_in_use_is_taken_over(void **state)

@@ -163,10 +163,10 @@ static void names_of_different_owners_do_not_meet(void **state)
 	w = create_and_wait(&b, &other);
 	assert_true(b.created);
 	assert_ptr_not_equal(v, w);
-	assert_ptr_equal(volume_find(&world->m, 0, "data"), v);
-	assert_ptr_equal(volume_find(&world->m, 1000, "data"), w);
-	assert_null(volume_find(&world->m, 1001, "data"));
-	assert_null(volume_find(&world->m, 0, "other"));
+	assert_ptr_equal(volume_named("data"), v);
+	assert_ptr_equal(volume_find(&world->m, 1000, NULL, "data"), w);
+	assert_null(volume_find(&world->m, 1001, NULL, "data"));
+	assert_null(volume_named("other"));
 	assert_ptr_equal(volume_next(&world->m, NULL), v);
 	assert_ptr_equal(volume_next(&world->m, v), w);
 	assert_null(volume_next(&world->m, w));
@@ -206,7 +206,7 @@ static const struct mishap mishaps[] = {
 	{ .name = "spawn lost", .spawn_error = -ECONNRESET, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "spawn: " },
 	{ .name = "dies unsealed", .manner = WORKER_DIES_UNSEALED, .kind = FAILURE_BACKEND_FAILED,
-	  .words = "seal: the worker exited with status 7" },
+	  .words = "the worker exited with status 7" },
 	{ .name = "never sealed", .manner = WORKER_IS_NEVER_SEALED, .kind = FAILURE_TIMED_OUT,
 	  .subject = "seal" },
 	{ .name = "fails to seal", .manner = WORKER_FAILS_TO_SEAL, .kind = FAILURE_BACKEND_FAILED,
@@ -278,7 +278,7 @@ static void suffer(const struct mishap *m)
 	if (m->words && !strstr(c.failure.reason, m->words))
 		fail_msg("%s: \"%s\" does not say \"%s\"", m->name, c.failure.reason, m->words);
 	/* When it is told, it is over. */
-	assert_null(volume_find(&world->m, 0, "data"));
+	assert_null(volume_named("data"));
 	assert_null(world->devices);
 	assert_int_equal(c.calls, 1);
 	if (!m->gate_closed && m->manner == WORKER_GOOD)
@@ -397,7 +397,7 @@ static struct volume *create_up_to(const struct pause *p, struct caller *c, cons
 	if (p->operation)
 		world->dm_silent[p->operation - 1] = true;
 	assert_int_equal(create(c, &spec, container, pid), 0);
-	v = volume_find(&world->m, 0, "data");
+	v = volume_named("data");
 	run_until_step(v, p->step);
 	return v;
 }
@@ -527,7 +527,7 @@ static void what_is_no_container_is_told(void **state)
 	struct caller c = {};
 
 	assert_int_equal(create(&c, &spec, "c1", 0), 0); /* no pidfd at all */
-	volume_find(&world->m, 0, "data")->container_pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	volume_named("data")->container_pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.failure.kind, FAILURE_INVALID_PARAMETER);
 	assert_string_equal(c.failure.subject, "container");

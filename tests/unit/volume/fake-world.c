@@ -162,6 +162,15 @@ void run_until_step(struct volume *v, const char *step)
 	run_until(world->m.event, is_in_step, &goal);
 }
 
+struct volume *volume_named(const char *name)
+{
+	struct failure failure;
+	struct volume *v = NULL;
+
+	volume_pick(&world->m, 0, NULL, name, &v, &failure);
+	return v;
+}
+
 struct volume_spec spec_of(const char *name, const char *backend, uint64_t size)
 {
 	struct volume_spec spec = { .size_bytes = size, .block_size = 512 };

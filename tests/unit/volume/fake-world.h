@@ -128,6 +128,9 @@ struct caller {
 	char name[80];
 };
 
+/* root's volume of that name, of whatever container; NULL if there is none, or several. */
+struct volume *volume_named(const char *name);
+
 struct volume_spec spec_of(const char *name, const char *backend, uint64_t size);
 /* The container may be NULL; pid: of its init, 0: no pidfd is given. */
 int create(struct caller *c, const struct volume_spec *spec, const char *container, pid_t pid);

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which volume is meant: by owner, container and name. And what is remembered of one that was not made. */
+#include "tests/unit/volume/fake-world.h"
+#include "util/cleanup.h"
+
+#include <string.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static struct volume_spec data(void)
+{
+	return spec_of("data", "memory", MIB);
+}
+
+static struct volume *create_in(const char *container, pid_t pid, const struct volume_spec *spec,
+				bool expect_created)
+{
+	struct caller c;
+
+	assert_int_equal(create(&c, spec, container, pid), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_false(c.failed);
+	assert_int_equal(c.created, expect_created);
+	return c.volume;
+}
+
+static struct volume *find(const char *container)
+{
+	return volume_find(&world->m, 0, container, "data");
+}
+
+static void wait_until_gone(const char *container)
+{
+	while (find(container))
+		assert_return_code(sd_event_run(world->m.event, 100000), 0);
+}
+
+static enum failure_kind pick(const char *container, const struct volume *expected)
+{
+	struct failure failure = {};
+	struct volume *v = NULL;
+
+	if (volume_pick(&world->m, 0, container, "data", &v, &failure) == 0)
+		assert_ptr_equal(v, expected);
+	return failure.kind;
+}
+
+static void two_containers_each_have_their_own(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data();
+	struct volume *a = create_in("c1", one, &spec, true);
+	struct volume *b = create_in("c2", two, &spec, true);
+
+	assert_ptr_not_equal(a, b);
+	assert_string_equal(world_device(a->uuid)->name, "dmuser-0-data");
+	assert_non_null(strstr(world_device(b->uuid)->name, "dmuser-0-data@"));
+	assert_ptr_equal(create_in("c1", one, &spec, false), a);
+	assert_ptr_equal(create_in("c2", two, &spec, false), b);
+	assert_ptr_equal(find("c1"), a);
+	assert_ptr_equal(find("c2"), b);
+	assert_null(find(NULL));
+	end_container(one);
+	wait_until_gone("c1");
+	assert_int_equal(b->state, VOLUME_ACTIVE);
+	end_container(two);
+}
+
+static void their_specifications_do_not_meet_either(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data(), larger = spec;
+	struct caller c;
+
+	larger.size_bytes *= 2;
+	create_in("c1", one, &spec, true);
+	create_in("c2", two, &larger, true);
+	assert_true(create(&c, &larger, "c1", one) < 0);
+	assert_int_equal(c.failure.kind, FAILURE_SPECIFICATION_MISMATCH);
+	end_container(one);
+	end_container(two);
+}
+
+static void a_container_takes_the_unbound_one_that_is_alike(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data(), larger = spec;
+	struct volume *v = create_in(NULL, 0, &spec, true);
+
+	larger.size_bytes *= 2;
+	assert_ptr_not_equal(create_in("c1", one, &larger, true), v);
+	assert_null(v->owner);
+	assert_ptr_equal(create_in("c2", two, &spec, false), v);
+	assert_string_equal(v->container, "c2");
+	end_container(one);
+	end_container(two);
+}
+
+static void an_unbound_one_on_its_way_out_is_not_taken(void **state)
+{
+	pid_t pid = start_container();
+	struct volume_spec spec = data();
+	struct volume *v = create_in(NULL, 0, &spec, true), *own;
+	struct world_device *d = world_device(v->uuid);
+	struct caller c;
+
+	d->open_count = 1;
+	assert_int_equal(release(&c, v, 5000), 0);
+	own = create_in("c1", pid, &spec, true);
+	assert_ptr_not_equal(own, v);
+	assert_string_not_equal(world_device(own->uuid)->name, d->name);
+	world_close_device(d);
+	run_until_flag(world->m.event, &c.done);
+	end_container(pid);
+}
+
+static void without_a_container_the_only_one_is_found(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data();
+	struct volume *a = create_in("c1", one, &spec, true);
+	struct caller c;
+
+	assert_ptr_equal(create_in(NULL, 0, &spec, false), a);
+	assert_int_equal(pick(NULL, a), FAILURE_NONE);
+	create_in("c2", two, &spec, true);
+	assert_true(create(&c, &spec, NULL, 0) < 0);
+	assert_int_equal(c.failure.kind, FAILURE_AMBIGUOUS_NAME);
+	assert_int_equal(pick(NULL, NULL), FAILURE_AMBIGUOUS_NAME);
+	assert_int_equal(pick("c1", a), FAILURE_NONE);
+	assert_int_equal(pick("c3", NULL), FAILURE_NO_SUCH_VOLUME);
+	end_container(one);
+	end_container(two);
+}
+
+static void of_several_the_unbound_one_is_meant(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data(), larger = spec;
+	struct volume *v;
+
+	larger.size_bytes *= 2;
+	v = create_in(NULL, 0, &larger, true);
+	create_in("c1", one, &spec, true);
+	create_in("c2", two, &spec, true);
+	assert_int_equal(pick(NULL, v), FAILURE_NONE);
+	assert_ptr_equal(create_in(NULL, 0, &larger, false), v);
+	end_container(one);
+	end_container(two);
+	wait_until_gone("c1");
+	wait_until_gone("c2");
+	release_and_wait(&(struct caller){}, v);
+}
+
+static int bind_to(const char *container, struct volume **ret_volume, struct failure *failure)
+{
+	int r = volume_pick_to_bind(&world->m, 0, container, "data", ret_volume, failure);
+
+	return r < 0 ? r : volume_bind(*ret_volume, container, -EBADF, failure);
+}
+
+static void a_container_has_one_of_a_name_at_most(void **state)
+{
+	pid_t one = start_container();
+	struct volume_spec spec = data(), larger = spec;
+	struct volume *v, *own, *picked = NULL;
+	struct failure f = {};
+
+	larger.size_bytes *= 2;
+	own = create_in("c1", one, &spec, true);
+	assert_int_equal(bind_to("c1", &picked, &f), 0);
+	assert_ptr_equal(picked, own);
+	assert_true(bind_to("c2", &picked, &f) < 0);
+	assert_int_equal(f.kind, FAILURE_VOLUME_BOUND);
+	assert_string_equal(f.subject, "c1");
+	/* Without a container, the only one would be found: an unbound one has to be there before. */
+	end_container(one);
+	wait_until_gone("c1");
+	one = start_container();
+	v = create_in(NULL, 0, &larger, true);
+	own = create_in("c1", one, &spec, true);
+	assert_true(bind_to("c1", &picked, &f) < 0);
+	assert_int_equal(f.kind, FAILURE_VOLUME_EXISTS);
+	assert_string_equal(f.subject, "c1");
+	assert_int_equal(v->container[0], '\0');
+	release_and_wait(&(struct caller){}, v);
+	end_container(one);
+}
+
+static void a_new_supervisor_knows_whose_each_one_is(void **state)
+{
+	pid_t one = start_container(), two = start_container();
+	struct volume_spec spec = data();
+	char a[40], b[40];
+
+	strcpy(a, create_in("c1", one, &spec, true)->uuid);
+	strcpy(b, create_in("c2", two, &spec, true)->uuid);
+	world_restart();
+	assert_string_equal(find("c1")->uuid, a);
+	assert_string_equal(find("c2")->uuid, b);
+	run_until_state(find("c1"), VOLUME_ACTIVE);
+	run_until_state(find("c2"), VOLUME_ACTIVE);
+	/* Their devices' names are not given again. */
+	assert_ptr_equal(create_in("c2", two, &spec, false), find("c2"));
+	end_container(two);
+	wait_until_gone("c2");
+	assert_non_null(world_device(a));
+	assert_null(world_device(b));
+	end_container(one);
+}
+
+/* What is remembered */
+
+static bool tells(char told[static FAILURE_MEMORY_TOLD_SIZE])
+{
+	uint64_t now;
+
+	assert_return_code(sd_event_now(world->m.event, CLOCK_MONOTONIC, &now), 0);
+	return failure_memory_tell(&world->m.failures, 0, NULL, "data", now, told);
+}
+
+static void a_creation_that_fails_is_remembered_until_one_succeeds(void **state)
+{
+	pid_t pid = start_container();
+	char told[FAILURE_MEMORY_TOLD_SIZE];
+	struct volume_spec spec = data();
+	struct caller c;
+
+	world->manner = WORKER_FAILS_TO_SEAL;
+	assert_int_equal(create(&c, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_true(c.failed);
+	assert_true(tells(told));
+	assert_non_null(strstr(told, "for container c1"));
+	assert_non_null(strstr(told, "mlock"));
+	world->manner = WORKER_GOOD;
+	create_in("c1", pid, &spec, true);
+	assert_false(tells(told));
+	end_container(pid);
+}
+
+static void a_creation_that_was_called_off_is_no_failure(void **state)
+{
+	char told[FAILURE_MEMORY_TOLD_SIZE];
+	struct volume_spec spec = data();
+	struct caller c, d;
+
+	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	assert_int_equal(release(&d, volume_named("data"), 0), 0);
+	run_until_flag(world->m.event, &d.done);
+	assert_true(c.failed);
+	assert_false(tells(told));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(two_containers_each_have_their_own),
+		T(their_specifications_do_not_meet_either),
+		T(a_container_takes_the_unbound_one_that_is_alike),
+		T(an_unbound_one_on_its_way_out_is_not_taken),
+		T(without_a_container_the_only_one_is_found),
+		T(of_several_the_unbound_one_is_meant),
+		T(a_container_has_one_of_a_name_at_most),
+		T(a_new_supervisor_knows_whose_each_one_is),
+		T(a_creation_that_fails_is_remembered_until_one_succeeds),
+		T(a_creation_that_was_called_off_is_no_failure),
+	};
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "needs root: every worker has a uid of its own\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
