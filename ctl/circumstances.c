@@ -3,6 +3,7 @@
 #include "ctl/circumstances.h"
 #include "util/cleanup.h"
 
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ void circumstances_read(struct circumstances *ret)
 	*ret = (struct circumstances){
 		.is_root = geteuid() == 0,
 		.has_unit = circumstances_find_unit(""),
+		.has_group = getgrnam("dmuser"),
 	};
 }
 

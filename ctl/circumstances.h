@@ -2,7 +2,7 @@
 /*
  * On what machine, and for whom, a hint is meant: nobody is told to do what cannot be done here.
  *
- * Looks at this process's uid and at a few paths; changes nothing.
+ * Looks at this process's uid, for a group and at a few paths; changes nothing.
  */
 #pragma once
 
@@ -12,7 +12,8 @@ struct json_object;
 
 struct circumstances {
 	bool is_root;
-	bool has_unit; /* systemd runs, and dmuserd.service is installed */
+	bool has_unit;  /* systemd runs, and dmuserd.service is installed */
+	bool has_group; /* there is a group dmuser */
 	/*
 	 * What was asked, where options of a command line made it: an error is then explained by
 	 * those. NULL: the caller knows the interface's own names. Not owned.

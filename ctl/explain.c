@@ -7,6 +7,7 @@
 #include "ctl/holder.h"
 #include "ctl/object.h"
 #include "ctl/parameter.h"
+#include "ctl/quantity.h"
 #include "util/cleanup.h"
 
 #include <inttypes.h>
@@ -15,9 +16,10 @@
 #define MANIFEST DMUSER_BACKENDDIR "/{backend}.json"
 
 /*
- * {key} stands for the error's parameter of that name, or else the request's. Three are made here:
- * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, and {option=}, the option
- * as it was given. {parameter} and {field} name a parameter: shown is the option that gave it.
+ * {key} stands for the error's parameter of that name, or else the request's. Four are made here:
+ * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, {option=}, the option
+ * as it was given, and {size}, the size that was. {parameter} and {field} name a parameter: shown is
+ * the option that gave it.
  */
 struct wording {
 	const char *error;
@@ -121,7 +123,7 @@ static const struct wording size_of_backing = {
 };
 static const struct wording size_refused = {
 	"", EXIT_FAILED,
-	"{backend} cannot have --size {size_bytes}: too small or too large for it, or this machine",
+	"{backend} cannot have --size {size}: too small or too large for it, or this machine",
 	"memory and file take 4K and more; " MANIFEST " says how much the backend takes"
 };
 static const struct wording path_missing = {
@@ -228,6 +230,7 @@ static bool append_parameter(char *out, size_t size, const struct matter *m, con
 static void append_key(char *out, size_t size, const struct matter *m, const char *key)
 {
 	struct json_object *value;
+	char text[24];
 
 	if (strcmp(key, "log") == 0)
 		append(out, size, circumstances_log(m->c));
@@ -235,6 +238,9 @@ static void append_key(char *out, size_t size, const struct matter *m, const cha
 		append_advice(out, size, m->parameters);
 	else if (strcmp(key, "option=") == 0)
 		append_option(out, size, m);
+	else if (strcmp(key, "size") == 0)
+		append(out, size, quantity_format_size(
+					  (uint64_t)object_int(m->c->request, "size_bytes", 0), text));
 	else if ((strcmp(key, "parameter") == 0 || strcmp(key, "field") == 0) &&
 		 append_parameter(out, size, m, key))
 		return;
@@ -400,7 +406,9 @@ void explain_call_errno_in(const struct circumstances *c, int error, const char 
 		break;
 	case EACCES:
 	case EPERM:
-		say(ret, EXIT_DENIED, "", "be root, or join the group dmuser: usermod -aG dmuser USER");
+		say(ret, EXIT_DENIED, "", c->has_group ?
+		    "be root, or join the group dmuser: usermod -aG dmuser USER" :
+		    "be root; others have to be in the group dmuser, which dmuserd did not find here");
 		snprintf(ret->sentence, sizeof(ret->sentence), "you may not connect to %s", where);
 		break;
 	case ETIMEDOUT:

@@ -153,6 +153,8 @@ static int run(struct context *context, int argc, char **argv)
 	answer = dmuser_reply_parameters(reply);
 	if (context->json)
 		escape_json(stdout, answer, 1);
+	else if (object_array_length(answer, "released") == 0)
+		printf("container %s has no volumes\n", object_string(parameters, "container", "?"));
 	for (size_t i = 0; i < object_array_length(answer, "released"); i++) {
 		struct json_object *released = object_array_element(answer, "released", i);
 

@@ -204,6 +204,19 @@ static void a_release_that_is_not_over_says_who_is_in_the_way(void **state)
 			     "c1"), 7);
 }
 
+static void releases_nothing(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"parameters\":{\"released\":[]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void a_container_without_volumes_is_said_to_have_none(void **state)
+{
+	assert_int_equal(RUN(releases_nothing, "release", "--container", "c1"), 0);
+	assert_string_equal(output, "container c1 has no volumes\n");
+}
+
 static void takes_a_name_and_a_container(int s)
 {
 	const char *call = fake_expect_call(s, NULL, NULL);
@@ -421,6 +434,7 @@ int main(void)
 		cmocka_unit_test(show_tells_all_and_escapes_it),
 		cmocka_unit_test(an_error_is_a_sentence_a_hint_and_an_exit_code),
 		cmocka_unit_test(a_release_that_is_not_over_says_who_is_in_the_way),
+		cmocka_unit_test(a_container_without_volumes_is_said_to_have_none),
 		cmocka_unit_test(one_container_s_volume_is_shown_and_released_by_both_names),
 		cmocka_unit_test(an_error_names_the_option_and_call_s_the_parameter),
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said),

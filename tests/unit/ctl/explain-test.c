@@ -118,8 +118,8 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 	e = explained_to(true, MEMORY(""), SIZE_ERROR);
 	assert_string_equal(e.sentence, "memory needs --size: how large the volume is to be");
 	assert_int_equal(e.exit_code, EXIT_FAILED);
-	e = explained_to(true, MEMORY(",\"size_bytes\":512"), SIZE_ERROR);
-	assert_non_null(strstr(e.sentence, "memory cannot have --size 512"));
+	e = explained_to(true, MEMORY(",\"size_bytes\":2199023255552"), SIZE_ERROR);
+	assert_non_null(strstr(e.sentence, "memory cannot have --size 2T:"));
 	assert_non_null(strstr(e.hint, "/memory.json"));
 	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), SIZE_ERROR);
 	assert_non_null(strstr(e.sentence, "file needs --size, or"));
@@ -221,6 +221,10 @@ static void errnos_say_what_to_do_next(void **state)
 	explain_call_errno(-EACCES, NULL, &e);
 	assert_int_equal(e.exit_code, EXIT_DENIED);
 	assert_non_null(strstr(e.hint, "group dmuser"));
+	explain_call_errno_in(&(struct circumstances){}, -EACCES, NULL, &e);
+	assert_null(strstr(e.hint, "usermod"));
+	explain_call_errno_in(&(struct circumstances){ .has_group = true }, -EACCES, NULL, &e);
+	assert_non_null(strstr(e.hint, "usermod -aG dmuser"));
 	explain_call_errno(-ETIMEDOUT, NULL, &e);
 	assert_int_equal(e.exit_code, EXIT_TIMED_OUT);
 	explain_call_errno(-ECONNRESET, NULL, &e);
