@@ -97,13 +97,18 @@ void connection_turn_away(const struct front *front, int fd, const struct peer *
 	free(text);
 }
 
-static void give_up_waiting(struct connection *c, const char *why)
+static void give_up_waiting(struct connection *c, int error)
 {
 	struct failure failure;
 
-	failure_set(&failure, FAILURE_BACKEND_FAILED, NULL,
-		    "no process that reads requests could be started (%s): does dmuser-spawner run?",
-		    why);
+	if (error == -ETIMEDOUT)
+		failure_set(&failure, FAILURE_TIMED_OUT,
+			    "starting a process that reads requests (is the machine overloaded?)",
+			    "no process that reads requests was ready in time");
+	else
+		failure_set(&failure, FAILURE_BACKEND_FAILED, NULL,
+			    "no process that reads requests could be started (%s): start "
+			    "dmuser-spawner, or restart dmuserd, which does", strerror(-error));
 	connection_turn_away(c->front, c->fd, &c->peer, &failure);
 	connection_close(c);
 }
@@ -115,7 +120,7 @@ static int on_patience_over(sd_event_source *source, uint64_t usec, void *userda
 	struct connection *c = userdata;
 
 	if (c->state == CONNECTION_WAITING) {
-		give_up_waiting(c, strerror(ETIMEDOUT));
+		give_up_waiting(c, -ETIMEDOUT);
 		return 0;
 	}
 	log_limited(LOG_NOTICE, "client of uid %u: did not read in time what it was sent",
@@ -124,9 +129,9 @@ static int on_patience_over(sd_event_source *source, uint64_t usec, void *userda
 	return 0;
 }
 
-static int be_patient(struct connection *c)
+static int be_patient(struct connection *c, uint64_t usec)
 {
-	int r = sd_event_source_set_time_relative(c->patience, c->front->patience_usec);
+	int r = sd_event_source_set_time_relative(c->patience, usec);
 
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->patience, SD_EVENT_ONESHOT);
@@ -177,7 +182,7 @@ static void put(struct connection *c, const char *text)
 {
 	bool waited = outbox_waiting(&c->outbox) > 0;
 
-	if (outbox_add(&c->outbox, text, strlen(text) + 1) < 0 || (!waited && be_patient(c) < 0))
+	if (outbox_add(&c->outbox, text, strlen(text) + 1) < 0 || (!waited && be_patient(c, c->front->patience_usec) < 0))
 		connection_close(c);
 	else
 		flush(c);
@@ -330,7 +335,7 @@ static void on_parser_ready(void *userdata, int error, struct parser *parser)
 	struct connection *c = userdata;
 
 	if (error < 0)
-		give_up_waiting(c, strerror(-error));
+		give_up_waiting(c, error);
 	else if (assign(c, parser) < 0)
 		connection_close(c);
 }
@@ -342,7 +347,7 @@ static int find_parser(struct connection *c)
 
 	if (r == 0)
 		return assign(c, parser);
-	return r < 0 ? r : be_patient(c);
+	return r < 0 ? r : be_patient(c, c->front->queue_patience_usec);
 }
 
 static int prepare(struct connection *c)

@@ -18,6 +18,11 @@
 
 #define PAUSE_USEC UINT64_C(200000)
 #define PATIENCE_USEC UINT64_C(10000000)
+/*
+ * The pool tells by itself when it cannot start any. This is for as many clients as may connect to be served
+ * one after the other on a slow machine; past that, a client is better told than kept.
+ */
+#define QUEUE_PATIENCE_USEC UINT64_C(300000000)
 
 /* Whoever connects */
 
@@ -199,6 +204,7 @@ int front_new(struct manager *m, int listener, gid_t group, struct front **ret_f
 	front->listener = listener;
 	front->group = group;
 	front->patience_usec = PATIENCE_USEC;
+	front->queue_patience_usec = QUEUE_PATIENCE_USEC;
 	r = prepare(front);
 	if (r < 0) {
 		front_free(front);

@@ -17,7 +17,8 @@ struct front {
 	struct manager *m;
 	int listener;
 	gid_t group; /* that may connect; (gid_t)-1: root alone */
-	uint64_t patience_usec; /* for a parser to be found, and for a client to read what it was sent */
+	uint64_t patience_usec;       /* for a client to read what it was sent */
+	uint64_t queue_patience_usec; /* for a client's turn to get a parser to come */
 	sd_event_source *accept_io;
 	sd_event_source *accept_pause; /* enabled while there is no descriptor for a new client */
 	sd_event_source *second_try;   /* for leases whose volume could not be released at once */

@@ -8,8 +8,10 @@
  * look, and the gate decides. From then on the pidfd says when it is dead, and with it its uid is free.
  *
  * Owns every parser's link, setup socket and pidfd, and who has which uid. Trusts the gate; takes from a
- * parser nothing but one confine_report. A start that fails costs the longest waiter its wait, and starts
- * pause for a while, so that a parser that cannot be started neither spins nor leaves anybody hanging.
+ * parser nothing but one confine_report. A start that fails costs the longest waiter its wait, and if no other
+ * has gone well since, all of them; and starts pause for a while, so that a parser that cannot be started
+ * neither spins nor leaves anybody hanging. One that was only too slow, while others were not, is none of that:
+ * so is a busy machine.
  */
 #include "dmuserd/supervisor/parser-pool.h"
 #include "dmuserd/supervisor/gate.h"
@@ -204,16 +206,31 @@ static void waiter_serve(struct parser_pool *pool, int error, struct parser *par
 	free(w);
 }
 
-/*
- * A start has failed. The one who has waited longest is told; were it not, it might wait for good.
- */
+/* Those who wait now; one who comes meanwhile waits for the next start. */
+static void waiters_serve_all(struct parser_pool *pool, int error)
+{
+	for (size_t n = pool->n_waiters; n > 0 && pool->waiters; n--)
+		waiter_serve(pool, error, NULL);
+}
+
+/* Without the spawner, the next start fails, too. */
+static bool is_without_spawner(int error)
+{
+	return error == -ENOTCONN || error == -ECONNRESET;
+}
+
+/* A start has failed. Who waits is told; were it not, it might wait for good. */
 static void start_failed(struct parser_pool *pool, int error)
 {
-	if (!pool->failing)
+	bool again = pool->failing;
+
+	if (!again)
 		log_print(LOG_ERR, "no parser can be started; clients wait in vain until one can");
 	pool->failing = true;
 	pause_starts(pool);
-	if (pool->waiters)
+	if (again || is_without_spawner(error))
+		waiters_serve_all(pool, error);
+	else if (pool->waiters && error != -ETIMEDOUT)
 		waiter_serve(pool, error, NULL);
 }
 
@@ -496,6 +513,9 @@ static void fill(struct parser_pool *pool)
 	while (pool->listed && paused == SD_EVENT_OFF && wants_more(pool)) {
 		int r = parser_start(pool);
 
+		/* The next one that dies gives its uid back. */
+		if (r == -EDQUOT)
+			return;
 		if (r < 0) {
 			start_failed(pool, r);
 			return;

@@ -222,6 +222,7 @@ const struct volume_step volume_create_steps[] = {
 	{ "adoption", start_adoption, NULL },
 	{ "driver", volume_start_driver, NULL },
 	{ "container", volume_start_container, volume_undo_container },
+	{ "turn", volume_start_turn, NULL },
 	{ "uid", start_uid, undo_uid },
 	{ "backing", start_backing, undo_backing },
 	{ "journal", start_journal, undo_journal },
@@ -230,6 +231,7 @@ const struct volume_step volume_create_steps[] = {
 	{ "seal", volume_start_seal, NULL },
 	{ "hello", volume_start_hello, NULL },
 	{ "gate", volume_start_gate, NULL },
+	{ "end of turn", volume_start_end_of_turn, NULL },
 	{ "device", volume_start_device, volume_undo_device },
 	{ "channel", volume_start_channel, NULL },
 	{ "resume", volume_start_resume, NULL },
@@ -261,6 +263,7 @@ static void begin_unwinding(struct volume *v)
 	log_limited(LOG_WARNING, "volume %s of uid %u: creation failed at %s: %s", v->spec.name,
 		    v->spec.owner, volume_step_name(v), failure.reason);
 	remember_failure(v);
+	volume_end_turn(v);
 	v->operation = OPERATION_UNWIND;
 	/*
 	 * Nobody uses a device that never went live; only a stray look into it can be in the way.
@@ -298,7 +301,7 @@ static void finish_aborted(struct volume *v)
 
 /*
  * What may have changed the world when it ends is waited for: a device-mapper child, a spawn, an
- * image. Each has its own deadline. A word of the worker, or of the adoption, is not.
+ * image. Each has its own deadline. A word of the worker or of the adoption, or a turn, is not.
  */
 void volume_create_abort(struct volume *v)
 {
@@ -307,6 +310,8 @@ void volume_create_abort(struct volume *v)
 	if (v->awaits_worker) {
 		worker_cancel_step(v->worker);
 		v->awaits_worker = false;
+	} else if (v->turn == TURN_AWAITED) {
+		volume_end_turn(v);
 	} else if (!v->steps || v->step >= v->n_steps ||
 		   v->steps[v->step].start != start_adoption) {
 		return;

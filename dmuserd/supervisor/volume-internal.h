@@ -15,7 +15,7 @@
 #include "dmuserd/supervisor/backing.h"
 #include "dmuserd/supervisor/channel.h"
 #include "dmuserd/supervisor/container.h"
-#include "dmuserd/supervisor/device-mapper.h"
+#include "dmuserd/supervisor/dm-queue.h"
 #include "dmuserd/supervisor/holders.h"
 #include "dmuserd/supervisor/journal.h"
 #include "dmuserd/supervisor/manager.h"
@@ -43,6 +43,9 @@ enum volume_operation {
 	OPERATION_ADOPT,  /* forth by adopt_steps */
 	OPERATION_UNWIND, /* back by create_steps: a release, or a creation that failed */
 };
+
+/* To start its worker: see volume-turn.c. */
+enum volume_turn { TURN_NONE, TURN_AWAITED, TURN_TAKEN };
 
 /* Someone who waits for the operation's end. */
 struct waiter {
@@ -88,8 +91,10 @@ struct volume {
 	sd_event_source *deferred, *timer, *reply_timer;
 	TAILQ_HEAD(, waiter) waiters;
 
+	enum volume_turn turn;
+
 	/* What a waiting step has under way. */
-	struct dm_call *dm_call;
+	struct dm_ticket *dm_call;
 	struct backing_call *backing_call;
 	struct holders_call *holders_call;
 	bool awaits_worker;
@@ -126,6 +131,8 @@ struct volumes {
 	struct volume_list list;
 	struct volume_list dying; /* gone; its callers are being told */
 	struct uid_pool *uids;
+	struct dm_queue *dm_queue;
+	size_t n_starting; /* volumes whose turn it is */
 	volume_event_fn observer;
 	bool adopted;	  /* what an earlier supervisor left is known */
 	bool driver_seen; /* the module was there when a device was made last */
@@ -191,6 +198,12 @@ void volume_create_finished(struct volume *v, int r);
 /* Ends a creation that is under way, for the reason in v->failure, as soon as its step allows. */
 void volume_create_abort(struct volume *v);
 void volume_adoption_known(struct volume *v);
+
+/* volume-turn.c */
+int volume_start_turn(struct volume *v);
+int volume_start_end_of_turn(struct volume *v);
+/* Gives up its turn, or waiting for it. Without one, nothing. */
+void volume_end_turn(struct volume *v);
 
 /* volume-worker.c: the steps that concern the worker */
 int volume_start_sockets(struct volume *v);

@@ -68,7 +68,7 @@ void volume_begin_release(struct volume *v, uint64_t timeout_ms)
 	int r = 0;
 
 	/* What was said to the target or asked of the worker until now has no meaning any more. */
-	dm_cancel(v->dm_call);
+	dm_queue_cancel(v->dm_call);
 	v->dm_call = NULL;
 	if (v->awaits_worker)
 		worker_cancel_step(v->worker);

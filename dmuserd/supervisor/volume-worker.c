@@ -80,7 +80,7 @@ void volume_degrade(struct volume *v)
 	int r;
 
 	v->operation = OPERATION_NONE;
-	dm_cancel(v->dm_call);
+	dm_queue_cancel(v->dm_call);
 	v->dm_call = NULL;
 	r = volume_dm_start(v, DM_OP_MESSAGE, on_target_failed);
 	if (r < 0)

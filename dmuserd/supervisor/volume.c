@@ -62,7 +62,7 @@ void volume_free(struct volume *v)
 	sd_event_source_disable_unref(v->deferred);
 	sd_event_source_disable_unref(v->timer);
 	sd_event_source_disable_unref(v->reply_timer);
-	dm_cancel(v->dm_call);
+	dm_queue_cancel(v->dm_call);
 	backing_cancel(v->backing_call);
 	holders_cancel(v->holders_call);
 	worker_free(v->worker);
@@ -142,8 +142,8 @@ int volume_dm_start(struct volume *v, enum dm_operation operation, dm_done_fn do
 	struct dm_request request;
 
 	volume_dm_request(v, operation, &request);
-	return dm_start(v->set->manager->event, &request,
-			volume_settings(v)->device_mapper_timeout_ms, done, v, &v->dm_call);
+	return dm_queue_add(v->set->dm_queue, &request,
+			    volume_settings(v)->device_mapper_timeout_ms, done, v, &v->dm_call);
 }
 
 const struct settings *volume_settings(const struct volume *v)

@@ -21,6 +21,8 @@ int volumes_new(struct manager *m, struct volumes **ret_volumes)
 	TAILQ_INIT(&set->dying);
 	r = uid_pool_new(m->settings.worker_uid_base, m->settings.worker_uid_count, &set->uids);
 	if (r == 0)
+		r = dm_queue_new(m->event, &set->dm_queue);
+	if (r == 0)
 		r = journal_init(m->settings.run_dir);
 	if (r == 0)
 		r = volumes_adopt(set);
@@ -41,6 +43,7 @@ void volumes_free(struct volumes *set)
 	while ((v = TAILQ_FIRST(&set->list)))
 		volume_free(v);
 	volumes_adopt_free(set->adoption);
+	dm_queue_free(set->dm_queue);
 	uid_pool_free(set->uids);
 	free(set);
 }

@@ -371,7 +371,7 @@ static void a_client_does_not_wait_for_a_parser_for_ever(void **state)
 	struct actor a;
 
 	fake_pool_is_full = false;
-	stage.m.front->patience_usec = 20000;
+	stage.m.front->queue_patience_usec = 20000;
 	a = client_new(1000);
 	stage_wait_closed(a.fd);
 	client_gone(&a);

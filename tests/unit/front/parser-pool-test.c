@@ -475,6 +475,74 @@ static void more_are_started_for_those_who_wait(void **state)
 	assert_int_equal(t.n_starts, 4);
 }
 
+/* Each has its own; what it got is in `got`, which counts. */
+static void all_who_wait_are_served_a_few_starts_at_a_time(void **state)
+{
+	struct parser *parser = NULL;
+	const size_t n = 30;
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(take(&parser), 1);
+	for (size_t i = 0; got.n < n; i++) {
+		settle();
+		/* Two are kept ready; twice as many are started at a time. */
+		assert_in_range(t.n_starts, i + 1, i + 4);
+		gets_ready(i);
+		settle();
+		parser_end(got.parser);
+		got.parser = NULL;
+	}
+	assert_int_equal(got.error, 0);
+	settle();
+	assert_in_range(t.n_starts, n, n + 2);
+}
+
+static void a_start_that_is_only_slow_costs_nobody_the_wait(void **state)
+{
+	struct parser *parser = NULL;
+
+	assert_int_equal(take(&parser), 1);
+	settle();
+	t.starts[0].spawned(t.starts[0].userdata, -ETIMEDOUT, CONFINE_NONE, 0, -EBADF);
+	settle();
+	assert_int_equal(got.n, 0);
+	gets_ready(1);
+	settle();
+	assert_int_equal(got.n, 1);
+	assert_non_null(got.parser);
+	parser_end(got.parser);
+}
+
+static void without_the_spawner_all_who_wait_are_told(void **state)
+{
+	struct parser *parser = NULL;
+
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(take(&parser), 1);
+	settle();
+	t.starts[0].spawned(t.starts[0].userdata, -ECONNRESET, CONFINE_NONE, 0, -EBADF);
+	assert_int_equal(got.n, 5);
+	assert_int_equal(got.error, -ECONNRESET);
+	for (size_t i = 1; i < 4; i++)
+		t.starts[i].spawned(t.starts[i].userdata, -ECONNRESET, CONFINE_NONE, 0, -EBADF);
+	/* Nor is anybody who comes later left to wait. */
+	t.spawn_error = -ENOTCONN;
+	assert_int_equal(take(&parser), 1);
+	while (got.n == 0)
+		assert_true(sd_event_run(t.m.event, DEADLINE_USEC) > 0);
+	assert_int_equal(got.error, -ENOTCONN);
+	/* When it is back, all goes on. */
+	t.spawn_error = 0;
+	assert_int_equal(take(&parser), 1);
+	while (t.n_starts < 5)
+		assert_true(sd_event_run(t.m.event, DEADLINE_USEC) > 0);
+	gets_ready(4);
+	settle();
+	assert_int_equal(got.n, 1);
+	assert_non_null(got.parser);
+	parser_end(got.parser);
+}
+
 static void a_start_that_fails_is_tried_again_after_a_pause(void **state)
 {
 	struct parser *parser = NULL;
@@ -553,6 +621,9 @@ int main(void)
 		TEST(a_ready_one_that_dies_is_not_handed_out),
 		TEST(whoever_does_not_want_one_any_more_gets_none),
 		TEST(more_are_started_for_those_who_wait),
+		TEST(all_who_wait_are_served_a_few_starts_at_a_time),
+		TEST(a_start_that_is_only_slow_costs_nobody_the_wait),
+		TEST(without_the_spawner_all_who_wait_are_told),
 		TEST(a_start_that_fails_is_tried_again_after_a_pause),
 		TEST(a_uid_whose_parser_may_yet_come_is_not_given_out_again),
 		cmocka_unit_test_setup_teardown(a_parser_that_is_not_sealed_in_time_is_killed,

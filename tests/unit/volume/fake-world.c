@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define WORKER_UIDS 6
+#define WORKER_UIDS 16
 
 struct world *world;
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Many volumes at once: a few start at a time, and all do. */
+#include "tests/unit/volume/fake-world.h"
+#include "util/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MIB ((uint64_t)1 << 20)
+/* Of a supervisor that starts eight at a time. */
+#define AT_ONCE 8
+#define CROWD	14
+
+static struct caller callers[CROWD];
+
+static void create_crowd(void)
+{
+	for (size_t i = 0; i < CROWD; i++) {
+		char name[8];
+		struct volume_spec spec;
+
+		snprintf(name, sizeof(name), "v%zu", i);
+		spec = spec_of(name, "memory", MIB);
+		assert_int_equal(create(&callers[i], &spec, NULL, 0), 0);
+	}
+}
+
+static bool as_many_as_may_have_a_worker(void *userdata)
+{
+	return world_n_children_alive() == AT_ONCE;
+}
+
+static struct volume *nth(size_t i)
+{
+	char name[8];
+
+	snprintf(name, sizeof(name), "v%zu", i);
+	return volume_named(name);
+}
+
+static bool waits(const struct volume *v)
+{
+	return strcmp(volume_step_name(v), "turn") == 0;
+}
+
+static size_t count_waiting(void)
+{
+	size_t n = 0;
+
+	for (struct volume *v = volume_next(&world->m, NULL); v; v = volume_next(&world->m, v))
+		n += waits(v);
+	return n;
+}
+
+/* One that waits for its turn, or one that has it. */
+static struct volume *find(bool waiting)
+{
+	struct volume *v;
+
+	for (v = volume_next(&world->m, NULL); v; v = volume_next(&world->m, v))
+		if (waits(v) == waiting)
+			break;
+	return v;
+}
+
+static void release_all(void)
+{
+	for (size_t i = 0; i < CROWD; i++) {
+		struct volume *v = nth(i);
+
+		if (v)
+			release_and_wait(&(struct caller){}, v);
+	}
+}
+
+static void all_of_a_crowd_are_served(void **state)
+{
+	create_crowd();
+	for (size_t i = 0; i < CROWD; i++) {
+		run_until_flag(world->m.event, &callers[i].done);
+		assert_true(callers[i].created);
+	}
+	assert_int_equal(world->m.volumes->n_starting, 0);
+	release_all();
+}
+
+static void a_few_start_at_a_time(void **state)
+{
+	size_t n_created = 0;
+
+	world->manner = WORKER_IS_NEVER_SEALED;
+	create_crowd();
+	run_until(world->m.event, as_many_as_may_have_a_worker, NULL);
+	run_pending(world->m.event);
+	assert_int_equal(world_n_children_alive(), AT_ONCE);
+	assert_int_equal(count_waiting(), CROWD - AT_ONCE);
+	/* When those give up, the next have their turn. */
+	world->manner = WORKER_GOOD;
+	for (size_t i = 0; i < CROWD; i++)
+		run_until_flag(world->m.event, &callers[i].done);
+	for (size_t i = 0; i < CROWD; i++) {
+		if (callers[i].failed)
+			assert_int_equal(callers[i].failure.kind, FAILURE_TIMED_OUT);
+		n_created += callers[i].created;
+	}
+	assert_int_equal(n_created, CROWD - AT_ONCE);
+	assert_int_equal(world->m.volumes->n_starting, 0);
+	release_all();
+}
+
+static void who_waits_for_a_turn_can_be_released(void **state)
+{
+	world->manner = WORKER_IS_NEVER_SEALED;
+	create_crowd();
+	run_until(world->m.event, as_many_as_may_have_a_worker, NULL);
+	run_pending(world->m.event);
+	release_and_wait(&(struct caller){}, find(true));
+	assert_int_equal(count_waiting(), CROWD - AT_ONCE - 1);
+	assert_int_equal(world_n_children_alive(), AT_ONCE);
+	/* One that starts, too: the next begins. */
+	release_and_wait(&(struct caller){}, find(false));
+	run_until(world->m.event, as_many_as_may_have_a_worker, NULL);
+	assert_int_equal(count_waiting(), CROWD - AT_ONCE - 2);
+	release_all();
+	assert_int_equal(world->m.volumes->n_starting, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(all_of_a_crowd_are_served),
+		T(a_few_start_at_a_time),
+		T(who_waits_for_a_turn_can_be_released),
+	};
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "needs root: every worker has a uid of its own\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
