@@ -78,7 +78,7 @@ restart_spawner() {
 
 # Parsers that wait for a client, or serve one, by pid.
 parsers() {
-	cat /sys/fs/cgroup/dmuser/parsers/*/cgroup.procs 2>/dev/null
+	pgrep -x dmuser-parser || true
 }
 
 # Leaks
@@ -148,12 +148,23 @@ leaving_nothing() {
 	nothing_is_left
 }
 
+# What a test has started: whoever lives on holds its output open, which then has no end. Not by `jobs`, which
+# knows only the first process of a pipeline, and not what a subshell has started. dmuserd is to live on.
+kill_children() {
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		[[ $pid != "$(dmuserd_pid)" ]] || continue
+		kill_children "$pid"
+		kill -KILL "$pid" 2>/dev/null
+	done
+}
+
 # After a test, whatever it came to. The exit status stays the test's.
 tidy_up() {
 	local status=$? bundle
 	set +e
 	end_watch
-	jobs -p | xargs -r kill -KILL
+	kill_children "$BASHPID"
 	for bundle in "$work"/bundles/*; do
 		[[ ! -e $bundle/config.json ]] || discard_container "$bundle"
 	done
@@ -361,8 +372,30 @@ all_was_written() {
 
 readonly socket=/run/dmuser/io.dmuser
 
+readonly raw_client=$build/tests/integration/raw-client
+
 raw() {
-	"$build/tests/integration/raw-client" "$@" "$socket"
+	"$raw_client" "$@" "$socket"
+}
+
+# hold N [COMMAND…]: N connections, as COMMAND makes them, until `let_go_of_held`. Each is in a file below
+# $work/clients, which says something once it is served.
+hold() {
+	local n=$1
+	shift
+	rm -rf "$work/clients"
+	mkdir "$work/clients"
+	calls '{"method":"org.varlink.service.GetInfo"}' >"$work/call"
+	held=()
+	for (( ; n > 0; n--)); do
+		"$@" "$raw_client" --replies 1 --hold "$socket" <"$work/call" >"$work/clients/$n" 2>&1 &
+		held+=($!)
+	done
+}
+
+let_go_of_held() {
+	kill "${held[@]}"
+	wait "${held[@]}" || true
 }
 
 # calls JSON…: as they go over the socket.

@@ -11,7 +11,7 @@
  *   --pidfd PID     the same with a pidfd
  *   --dead-pidfd    the same with that of a process which has ended
  *   --times N       each of these descriptors N times
- *   --deaf          read nothing until the peer does not take any more, or has closed
+ *   --deaf          read nothing until the peer has closed
  *   --hold          at the end stay connected until a signal comes
  *   --timeout S     for all of it but --hold (20)
  *
@@ -114,8 +114,8 @@ static void read_input(struct client *c)
 		fail("stdin");
 }
 
-/* False: the peer takes no more, for now or for ever. Chunks with descriptors are small, and go as a whole. */
-static bool send_chunk(struct client *c)
+/* What the peer takes now; whether it has closed shows in poll. Chunks with descriptors go as a whole. */
+static void send_chunk(struct client *c)
 {
 	size_t size = c->size - c->sent < c->chunk ? c->size - c->sent : c->chunk;
 	const char *from = c->input + c->sent;
@@ -127,7 +127,6 @@ static bool send_chunk(struct client *c)
 		n = send(c->fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0)
 		c->sent += (size_t)n;
-	return n >= 0;
 }
 
 /* False: the peer has closed. */
@@ -157,14 +156,14 @@ static int talk(struct client *c)
 	while (!is_done(c)) {
 		struct pollfd p = { .fd = c->fd };
 
-		if (!c->deaf || c->sent == c->size)
+		if (!c->deaf)
 			p.events |= POLLIN;
 		if (c->sent < c->size)
 			p.events |= POLLOUT;
 		if (poll(&p, 1, -1) < 0)
 			fail("poll");
-		if (p.revents & POLLOUT && !send_chunk(c) && c->deaf)
-			p.revents |= POLLIN;
+		if (p.revents & POLLOUT)
+			send_chunk(c);
 		/* One that has closed may have said something before. */
 		if (p.revents & (POLLIN | POLLHUP | POLLERR) && !receive(c))
 			return c->replies < 0 ? EXIT_SUCCESS : EXIT_CLOSED;
