@@ -27,10 +27,19 @@
 #define END_BY_STOP_USEC 1000000
 #define END_BY_KILL_USEC 1000000
 
+static bool is_without_spawner(const char *step, int error)
+{
+	return strcmp(step, "spawn") == 0 && (error == -ENOTCONN || error == -ECONNRESET);
+}
+
 static int fail_worker(struct volume *v, int error, const char *detail)
 {
 	const char *step = volume_step_name(v);
 
+	if (is_without_spawner(step, error))
+		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
+				   "%s: there is no spawner: start dmuser-spawner, or restart dmuserd, "
+				   "which does", step);
 	if (error == -ETIMEDOUT)
 		return volume_fail(v, FAILURE_TIMED_OUT, step, "%s", detail);
 	return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: %s", step, detail);

@@ -374,6 +374,7 @@ static void a_client_does_not_wait_for_a_parser_for_ever(void **state)
 	stage.m.front->queue_patience_usec = 20000;
 	a = client_new(1000);
 	stage_wait_closed(a.fd);
+	heard(&a, "io.dmuser.TimedOut\",\"parameters\":{\"stage\":\"starting a process that reads");
 	client_gone(&a);
 }
 

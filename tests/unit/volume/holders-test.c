@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who holds a device, asked of the real /proc: about file systems that every machine has. */
+#include "dmuserd/supervisor/holders.h"
+#include "tests/unit/volume/test.h"
+#include "util/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static struct {
+	sd_event *event;
+	bool done;
+	struct holders holders;
+} t;
+
+static void on_holders(void *userdata, const struct holders *holders)
+{
+	t.done = true;
+	t.holders = *holders;
+}
+
+static int begin(void **state)
+{
+	memset(&t, 0, sizeof(t));
+	t.event = new_loop();
+	return 0;
+}
+
+static int end(void **state)
+{
+	sd_event_unref(t.event);
+	return 0;
+}
+
+static void look_for(dev_t devno)
+{
+	struct holders_call *call;
+
+	assert_return_code(holders_start(t.event, devno, TEST_DEADLINE_MS, on_holders, NULL, &call), 0);
+	run_until_flag(t.event, &t.done);
+}
+
+static void a_mount_is_told_with_its_place(void **state)
+{
+	struct stat st;
+	unsigned int pid;
+	char where[64];
+
+	assert_return_code(stat("/proc", &st), errno);
+	look_for(st.st_dev);
+	assert_in_range(t.holders.n, 1, RELEASE_HOLDERS_MAX);
+	assert_int_equal(sscanf(t.holders.text[0], "mount %63s (pid %u)", where, &pid), 2);
+	assert_int_equal(where[0], '/');
+	assert_true(pid > 0);
+}
+
+static void what_nobody_has_is_held_by_nobody(void **state)
+{
+	look_for(makedev(4095, 1048575));
+	assert_int_equal(t.holders.n, 0);
+}
+
+static void without_time_to_look_nobody_is_named(void **state)
+{
+	struct holders_call *call;
+
+	assert_return_code(holders_start(t.event, makedev(4095, 1048575), 0, on_holders, NULL, &call), 0);
+	run_until_flag(t.event, &t.done);
+	assert_int_equal(t.holders.n, 0);
+}
+
+static void who_does_not_ask_any_more_hears_nothing(void **state)
+{
+	size_t fds = count_fds();
+	struct holders_call *call;
+
+	assert_return_code(holders_start(t.event, makedev(4095, 1048575), TEST_DEADLINE_MS, on_holders,
+					 NULL, &call), 0);
+	holders_cancel(call);
+	holders_cancel(NULL);
+	run_until_fds(t.event, fds);
+	assert_false(t.done);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_mount_is_told_with_its_place),
+		T(what_nobody_has_is_held_by_nobody),
+		T(without_time_to_look_nobody_is_named),
+		T(who_does_not_ask_any_more_hears_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
