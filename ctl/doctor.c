@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * dmuserctl doctor: does this machine have all that serving volumes needs, and if not, what is to be done?
+ * dmuserctl doctor: does this machine have all that serving volumes needs, and if not, what is to
+ * be done?
  *
  * Looks, and changes nothing. Works without dmuserd, and without root, who sees more.
  */
@@ -15,12 +16,13 @@
 
 #define TEXT_SIZE 2048
 
+/* clang-format off */
 static const char help[] =
 "Usage: dmuserctl doctor [OPTION]...\n"
 "\n"
-"Checks what this machine needs to serve volumes, a line a check: ok, warn (something will be amiss one\n"
-"day), fail (it does not work, or not for you) or unknown (it cannot be seen from here); and below each that\n"
-"is not ok, what to do. Changes nothing. Root sees most.\n"
+"Checks what this machine needs to serve volumes, a line a check: ok, warn (something will be\n"
+"amiss one day), fail (it does not work, or not for you) or unknown (it cannot be seen from\n"
+"here); and below each that is not ok, what to do. Changes nothing. Root sees most.\n"
 "\n"
 "  --verbose       also say where each check looked\n"
 "  --json          print it as JSON\n"
@@ -28,6 +30,7 @@ static const char help[] =
 "  --address PATH  dmuserd's socket\n"
 "\n"
 "Exit status: 0 no check failed, 1 one did, 2 wrong usage.\n";
+/* clang-format on */
 
 struct tally {
 	unsigned int n[VERDICT_UNKNOWN + 1];
@@ -45,7 +48,8 @@ static void print_text(const char *name, const struct finding *f, const char *lo
 		printf("        do: %s\n", escape_text(f->advice, text, sizeof(text)));
 }
 
-static void add_json(struct json_object *list, const char *name, const struct finding *f, const char *looked_at)
+static void add_json(struct json_object *list, const char *name, const struct finding *f,
+		     const char *looked_at)
 {
 	struct json_object *object = object_new();
 
@@ -63,8 +67,8 @@ static void print_tally(const struct tally *t)
 {
 	printf("\n%u ok, %u warn, %u fail, %u unknown: %s\n", t->n[VERDICT_OK], t->n[VERDICT_WARN],
 	       t->n[VERDICT_FAIL], t->n[VERDICT_UNKNOWN],
-	       t->n[VERDICT_FAIL] ? "volumes cannot be served, or not to you, before that is done" :
-				    "nothing is in the way of serving volumes");
+	       t->n[VERDICT_FAIL] ? "volumes cannot be served, or not to you, before that is done"
+				  : "nothing is in the way of serving volumes");
 }
 
 static void print_json(struct json_object *list, const struct tally *t)
@@ -103,7 +107,8 @@ static int examine(const struct context *context, struct probe *probe, bool verb
 
 static int run(struct context *context, int argc, char **argv)
 {
-	static const struct option options[] = { { "verbose", no_argument, NULL, 'v' }, COMMON_OPTIONS };
+	static const struct option options[] = { { "verbose", no_argument, NULL, 'v' },
+						 COMMON_OPTIONS };
 	struct probe probe;
 	bool verbose = false;
 	int option, r = -1;

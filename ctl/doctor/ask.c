@@ -16,23 +16,14 @@ static bool is_dmuserd(struct probe *probe, const char *pid)
 {
 	char name[64];
 
-	return probe_read(probe, name, sizeof(name), "/proc/%s/comm", pid) == 0 && strcmp(name, "dmuserd") == 0;
+	return probe_read(probe, name, sizeof(name), "/proc/%s/comm", pid) == 0 &&
+	       strcmp(name, "dmuserd") == 0;
 }
 
-/* The socket was made by dmuserd, or by systemd for it: then it is looked for by its name. */
-static pid_t find_pid(struct probe *probe, int socket)
+static pid_t find_by_name(struct probe *probe)
 {
-	_cleanup_(closedirp) DIR *dir = NULL;
-	struct ucred peer = {};
-	socklen_t size = sizeof(peer);
-	char text[16];
+	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/proc");
 
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-		snprintf(text, sizeof(text), "%d", peer.pid);
-		if (is_dmuserd(probe, text))
-			return peer.pid;
-	}
-	dir = probe_open_dir(probe, "/proc");
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		uint64_t pid;
 
@@ -43,7 +34,23 @@ static pid_t find_pid(struct probe *probe, int socket)
 	return 0;
 }
 
-static void ask_for_volumes(struct probe *probe, struct dmuser_connection *connection, int timeout_ms)
+/* The socket was made by dmuserd, or by systemd for it: then it is looked for by its name. */
+static pid_t find_peer(struct probe *probe, int socket)
+{
+	struct ucred peer = {};
+	socklen_t size = sizeof(peer);
+	char text[16];
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+		snprintf(text, sizeof(text), "%d", peer.pid);
+		if (is_dmuserd(probe, text))
+			return peer.pid;
+	}
+	return find_by_name(probe);
+}
+
+static void ask_for_volumes(struct probe *probe, struct dmuser_connection *connection,
+			    int timeout_ms)
 {
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
 
@@ -53,16 +60,17 @@ static void ask_for_volumes(struct probe *probe, struct dmuser_connection *conne
 		object_member(dmuser_reply_parameters(reply), "volumes", json_type_array));
 }
 
-static int ask(const struct context *context, struct probe *probe, struct dmuser_connection *connection)
+static int ask(const struct context *context, struct probe *probe,
+	       struct dmuser_connection *connection)
 {
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
-	int timeout_ms = context->timeout_ms >= 0 && context->timeout_ms < PATIENCE_MS ?
-				 context->timeout_ms :
-				 PATIENCE_MS;
+	int timeout_ms = context->timeout_ms >= 0 && context->timeout_ms < PATIENCE_MS
+				 ? context->timeout_ms
+				 : PATIENCE_MS;
 	struct daemon_facts *d = &probe->daemon;
 	int r;
 
-	d->pid = find_pid(probe, dmuser_connection_fd(connection));
+	d->pid = find_peer(probe, dmuser_connection_fd(connection));
 	r = dmuser_call(connection, "io.dmuser.Ping", NULL, NULL, 0, timeout_ms, &reply);
 	if (r < 0)
 		return r;
@@ -81,12 +89,14 @@ static int ask(const struct context *context, struct probe *probe, struct dmuser
 void ask_dmuserd(const struct context *context, struct probe *probe)
 {
 	struct dmuser_connection *connection = NULL;
-	const char *address = context->address ?: getenv("DMUSER_ADDRESS") ?: DMUSER_ADDRESS_DEFAULT;
+	const char *address = context->address ?: getenv("DMUSER_ADDRESS");
 	struct daemon_facts *d = &probe->daemon;
 
-	snprintf(d->address, sizeof(d->address), "%s", address);
+	snprintf(d->address, sizeof(d->address), "%s", address ?: DMUSER_ADDRESS_DEFAULT);
 	d->error = dmuser_connect(context->address, PATIENCE_MS, &connection);
 	if (d->error == 0)
 		d->error = ask(context, probe, connection);
+	else if (d->error == -EACCES)
+		d->pid = find_by_name(probe); /* there is one, if not for the caller */
 	dmuser_connection_free(connection);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checks of the cgroups that the spawner keeps workers in, and of the spawner, which is found in one.
+ * Checks of the cgroups that the spawner keeps workers in, and of the spawner, which is found in
+ * one.
  *
- * The spawner's base is dmuser-workers.service's cgroup under systemd, otherwise "dmuser" at the root of
- * the hierarchy. It sits in a leaf, "_spawner"; beside it is a group for each container or volume.
+ * The spawner's base is dmuser-workers.service's cgroup under systemd, otherwise "dmuser" at the
+ * root of the hierarchy. It sits in a leaf, "_spawner"; beside it is a group for each container or
+ * volume.
  */
 #include "ctl/doctor/check.h"
 #include "util/cleanup.h"
@@ -13,7 +15,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define LEAF "_spawner"
+#define LEAF			"_spawner"
 #define CAPABILITY_SYS_RESOURCE 24
 
 /* Where cgroup2 is mounted whole: the place that the spawner takes. */
@@ -61,8 +63,9 @@ void check_cgroup(struct probe *probe, struct finding *ret_finding)
 
 	if (r < 0) {
 		finding_set(ret_finding, VERDICT_FAIL, "not mounted");
-		finding_advise(ret_finding, "mount -t cgroup2 cgroup2 /sys/fs/cgroup; under systemd, boot "
-			       "with systemd.unified_cgroup_hierarchy=1");
+		finding_advise(ret_finding,
+			       "mount -t cgroup2 cgroup2 /sys/fs/cgroup; under systemd, boot with "
+			       "systemd.unified_cgroup_hierarchy=1");
 		return;
 	}
 	r = probe_read(probe, controllers, sizeof(controllers), "%s/cgroup.controllers", mount);
@@ -71,12 +74,15 @@ void check_cgroup(struct probe *probe, struct finding *ret_finding)
 		return;
 	}
 	if (probe_has_word(controllers, "memory") && probe_has_word(controllers, "pids")) {
-		finding_set(ret_finding, VERDICT_OK, "at %s, with the controllers memory and pids", mount);
+		finding_set(ret_finding, VERDICT_OK, "at %s, with the controllers memory and pids",
+			    mount);
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "%s has no controller '%s': cgroup v1 holds it, or it is off",
-		    mount, probe_has_word(controllers, "memory") ? "pids" : "memory");
-	finding_advise(ret_finding, "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and without "
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "%s has no controller '%s': cgroup v1 holds it, or it is off", mount,
+		    probe_has_word(controllers, "memory") ? "pids" : "memory");
+	finding_advise(ret_finding,
+		       "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and without "
 		       "cgroup_disable=memory");
 }
 
@@ -98,11 +104,13 @@ void check_workers_cgroup(struct probe *probe, struct finding *ret_finding)
 		finding_set(ret_finding, VERDICT_OK, "%s, which hands on memory and pids", base);
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "%s does not hand on memory and pids, so workers have no limits",
-		    base);
-	finding_advise(ret_finding, "under systemd, dmuser-workers.service needs Delegate=memory pids, then "
-		       "systemctl daemon-reload && systemctl restart dmuser-workers; otherwise: echo +memory "
-		       "+pids >%s/cgroup.subtree_control", base);
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "%s does not hand on memory and pids, so workers have no limits", base);
+	finding_advise(ret_finding,
+		       "under systemd, dmuser-workers.service needs Delegate=memory pids, then "
+		       "systemctl daemon-reload && systemctl restart dmuser-workers; otherwise: "
+		       "echo +memory +pids >%s/cgroup.subtree_control",
+		       base);
 }
 
 /* The pid in the spawner's leaf; 0 if nobody is there. A negative errno: it is not known. */
@@ -132,9 +140,9 @@ void check_spawner(struct probe *probe, struct finding *ret_finding)
 	} else {
 		finding_set(ret_finding, VERDICT_FAIL, "has ended, so no worker can be started");
 		finding_advise(ret_finding, "%s; volumes that there are live on",
-			       probe_exists(probe, "/run/systemd/system") ?
-				       "systemctl restart dmuser-workers dmuserd" :
-				       "stop dmuserd (SIGTERM) and start it again");
+			       probe_exists(probe, "/run/systemd/system")
+				       ? "systemctl restart dmuser-workers dmuserd"
+				       : "stop dmuserd (SIGTERM) and start it again");
 	}
 }
 
@@ -146,23 +154,30 @@ void check_locked_memory(struct probe *probe, struct finding *ret_finding)
 	int pid = find_spawner(probe);
 
 	if (pid <= 0) {
-		finding_set(ret_finding, VERDICT_OK, "raised for each worker by the spawner, when it runs");
+		finding_set(ret_finding, VERDICT_OK,
+			    "raised for each worker by the spawner, when it runs");
 		return;
 	}
 	if (probe_read(probe, text, sizeof(text), "/proc/%d/status", pid) < 0 ||
 	    proc_parse_status(text, &status) < 0) {
-		finding_set(ret_finding, VERDICT_UNKNOWN, "/proc/%d does not tell what the spawner may do", pid);
+		finding_set(ret_finding, VERDICT_UNKNOWN,
+			    "/proc/%d does not tell what the spawner may do", pid);
 		finding_advise(ret_finding, "run as root: sudo dmuserctl doctor");
 	} else if (status.effective & (UINT64_C(1) << CAPABILITY_SYS_RESOURCE)) {
 		finding_set(ret_finding, VERDICT_OK, "raised for each worker by the spawner");
 	} else {
-		finding_set(ret_finding, VERDICT_FAIL, "the spawner has no CAP_SYS_RESOURCE to raise it with");
-		finding_advise(ret_finding, "take CapabilityBoundingSet= out of dmuser-workers.service, or "
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "the spawner has no CAP_SYS_RESOURCE to raise it with");
+		finding_advise(ret_finding,
+			       "take CapabilityBoundingSet= out of dmuser-workers.service, or "
 			       "leave the container that it runs in");
 	}
 }
 
-/* Groups without a process. The advice shows on the first how to remove one. */
+/*
+ * Groups without a process; a name with '_' is the spawner's own. The advice shows on the first how
+ * to remove one.
+ */
 static unsigned int count_empty(struct probe *probe, const char *base, struct finding *f)
 {
 	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "%s", base);
@@ -171,14 +186,16 @@ static unsigned int count_empty(struct probe *probe, const char *base, struct fi
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
 		char text[256];
 
-		if (entry->d_name[0] == '.' || entry->d_name[0] == '_' ||
-		    strcmp(entry->d_name, "parsers") == 0 ||
-		    probe_read(probe, text, sizeof(text), "%s/%s/cgroup.events", base, entry->d_name) < 0 ||
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || entry->d_name[0] == '_' ||
+		    probe_read(probe, text, sizeof(text), "%s/%s/cgroup.events", base,
+			       entry->d_name) < 0 ||
 		    !strstr(text, "populated 0"))
 			continue;
 		if (n++ == 0)
-			finding_advise(f, "if no volume is just being made: find %s/%s -depth -type d "
-				       "-exec rmdir {} \\;", base, entry->d_name);
+			finding_advise(f,
+				       "if no volume is just being made: find %s/%s -depth -type d "
+				       "-exec rmdir {} \\;",
+				       base, entry->d_name);
 	}
 	return n;
 }

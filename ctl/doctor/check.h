@@ -2,8 +2,9 @@
 /*
  * The checks of dmuserctl doctor: each looks at one thing that serving volumes needs.
  *
- * A check sees the machine through its probe alone, changes nothing, and always fills in the finding; one
- * that is not ok says what to do, in words that can be typed where there are such. A file a group.
+ * A check sees the machine through its probe alone, changes nothing, and always fills in the
+ * finding; one that is not ok says what to do, in words that can be typed where there are such. A
+ * file a group.
  */
 #pragma once
 

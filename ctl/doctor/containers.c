@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checks of what containers need besides: a runtime, the files by which engines find the hook, and mkfs.
+ * Checks of what containers need besides: a runtime, the files by which engines find the hook, and
+ * mkfs.
  *
- * None of these is needed for volumes without containers, so nothing here is worse than a warning, but for
- * a hook file that names a hook that is not there: each container with a volume would fail.
+ * None of these is needed for volumes without containers, so nothing here is worse than a warning,
+ * but for a hook file that names a hook that is not there: each container with a volume would fail.
  */
 #include "ctl/doctor/check.h"
 #include "ctl/object.h"
@@ -46,7 +47,8 @@ void check_runtimes(struct probe *probe, struct finding *ret_finding)
 		size_t used = strlen(found);
 
 		if (probe_find_program(probe, names[i], path, sizeof(path)))
-			snprintf(found + used, sizeof(found) - used, "%s%s%s", used ? ", " : "", path,
+			snprintf(found + used, sizeof(found) - used, "%s%s%s", used ? ", " : "",
+				 path,
 				 package_version(status ?: "", names[i], version, sizeof(version)));
 	}
 	if (found[0]) {
@@ -74,10 +76,12 @@ static int read_hook_path(struct probe *probe, const char *file, char *ret_path,
 	return 0;
 }
 
-/* True if a file of that name is in one of the places, and good; says what is wrong with it otherwise. */
+/* True if a file of that name is in one of the places, and good; says what is wrong with it
+ * otherwise. */
 static bool hook_file_is_good(struct probe *probe, const char *name, struct finding *f)
 {
-	static const char *const dirs[] = { "/etc/containers/oci/hooks.d", "/usr/share/containers/oci/hooks.d" };
+	static const char *const dirs[] = { "/etc/containers/oci/hooks.d",
+					    "/usr/share/containers/oci/hooks.d" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		char file[PATH_MAX], path[256] = "";
@@ -89,13 +93,16 @@ static bool hook_file_is_good(struct probe *probe, const char *name, struct find
 			continue;
 		if (r == 0 && probe_is_program(probe, "%s", path))
 			return true;
-		finding_set(f, VERDICT_FAIL, "%s names the hook '%s', which is no program", file, path);
+		finding_set(f, VERDICT_FAIL, "%s names the hook '%s', which is no program", file,
+			    path);
 		finding_advise(f, "install dmuser (again), or mend that file, or remove it");
 		return false;
 	}
-	finding_set(f, VERDICT_WARN, "%s is not there, so podman and cri-o do not run the hook", name);
-	finding_advise(f, "install dmuser (again), or copy packaging/oci-hooks/%s of its sources to %s", name,
-		       dirs[1]);
+	finding_set(f, VERDICT_WARN, "%s is not there, so podman and cri-o do not run the hook",
+		    name);
+	finding_advise(
+		f, "install dmuser (again), or copy packaging/oci-hooks/%s of its sources to %s",
+		name, dirs[1]);
 	return false;
 }
 
@@ -110,10 +117,12 @@ void check_hook_files(struct probe *probe, struct finding *ret_finding)
 		    probe_find_program(probe, "crio", path, sizeof(path)))
 			return;
 		finding_advise(ret_finding, "%s", "");
-		finding_set(ret_finding, VERDICT_OK, "not needed: neither podman nor cri-o is there");
+		finding_set(ret_finding, VERDICT_OK,
+			    "not needed: neither podman nor cri-o is there");
 		return;
 	}
-	finding_set(ret_finding, VERDICT_OK, "podman and cri-o run the hook for containers with volumes");
+	finding_set(ret_finding, VERDICT_OK,
+		    "podman and cri-o run the hook for containers with volumes");
 }
 
 void check_file_systems(struct probe *probe, struct finding *ret_finding)
@@ -134,12 +143,13 @@ void check_file_systems(struct probe *probe, struct finding *ret_finding)
 		size_t used = strlen(list);
 
 		has_default |= found && i == 0;
-		snprintf(list + used, sizeof(can) - used, " %s", found ? kinds[i].name : kinds[i].package);
+		snprintf(list + used, sizeof(can) - used, " %s",
+			 found ? kinds[i].name : kinds[i].package);
 	}
 	finding_set(ret_finding, has_default ? VERDICT_OK : VERDICT_WARN,
 		    "%s%s can be made on new volumes%s%s%s", can[0] ? can + 1 : "none",
-		    has_default ? "" : ", not the default ext4,", cannot[0] ? " (for others:" : "", cannot,
-		    cannot[0] ? ")" : "");
+		    has_default ? "" : ", not the default ext4,", cannot[0] ? " (for others:" : "",
+		    cannot, cannot[0] ? ")" : "");
 	if (!has_default)
 		finding_advise(ret_finding, "apt install%s", cannot);
 }

@@ -2,8 +2,9 @@
 /*
  * What a check has found, and what is to be done about it.
  *
- * A finding that is not VERDICT_OK always has advice: a command to type, or what to change. Both texts are
- * cut if they do not fit, and may hold what others wrote (names in /etc/passwd), so whoever prints escapes.
+ * A finding that is not VERDICT_OK always has advice: a command to type, or what to change. Both
+ * texts are cut if they do not fit, and may hold what others wrote (names in /etc/passwd), so
+ * whoever prints escapes.
  */
 #pragma once
 

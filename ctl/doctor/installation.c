@@ -9,7 +9,8 @@
 #include <limits.h>
 #include <string.h>
 
-/* The defaults are those of dmuserd's settings; a test compares them with packaging/dmuserd.conf. */
+/* The defaults are those of dmuserd's settings; a test compares them with packaging/dmuserd.conf.
+ */
 static const struct installation_facts defaults = {
 	.run_dir = DMUSER_RUNDIR,
 	.libexec_dir = DMUSER_LIBEXECDIR,
@@ -22,19 +23,29 @@ static const struct installation_facts defaults = {
 	.volumes_max = 1024,
 };
 
-#define NUMBER(name) { #name, offsetof(struct installation_facts, name), 0 }
-#define TEXT(name)                                                                                 \
-	{ #name, offsetof(struct installation_facts, name),                                        \
-	  sizeof(((struct installation_facts *)NULL)->name) }
+#define NUMBER(name)                                                \
+	{                                                           \
+#name, offsetof(struct installation_facts, name), 0 \
+	}
+#define TEXT(name)                                                        \
+	{                                                                 \
+#name, offsetof(struct installation_facts, name),         \
+			sizeof(((struct installation_facts *)NULL)->name) \
+	}
 
 static const struct key {
 	const char *name;
 	size_t offset, size; /* size 0: a number */
 } keys[] = {
-	TEXT(run_dir), TEXT(libexec_dir), TEXT(socket_group),
-	NUMBER(worker_uid_base), NUMBER(worker_uid_count),
-	NUMBER(parser_uid_base), NUMBER(parser_uid_count),
-	NUMBER(connections_max), NUMBER(volumes_max),
+	TEXT(run_dir),
+	TEXT(libexec_dir),
+	TEXT(socket_group),
+	NUMBER(worker_uid_base),
+	NUMBER(worker_uid_count),
+	NUMBER(parser_uid_base),
+	NUMBER(parser_uid_count),
+	NUMBER(connections_max),
+	NUMBER(volumes_max),
 };
 
 static void set(struct installation_facts *installation, const char *name, const char *value)
@@ -99,7 +110,8 @@ static char *option_value(char **at, const char *end, const char *option)
 	return *at;
 }
 
-/* What the running one was started with: its file, and its pairs, which weigh more than the file. */
+/* What the running one was started with: its file, and its pairs, which weigh more than the file.
+ */
 static void read_command_line(struct probe *probe, char *ret_file, size_t file_size, bool pairs)
 {
 	_cleanup_(freep) char *text = NULL;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where dmuserd has its things: its defaults, its settings file, and the command line of the one that runs.
+ * Where dmuserd has its things: its defaults, its settings file, and the command line of the one
+ * that runs.
  *
- * Reads as much of a settings file as the checks need, and judges nothing of it: dmuserd does, at its start.
+ * Reads as much of a settings file as the checks need, and judges nothing of it: dmuserd does, at
+ * its start.
  */
 #pragma once
 

@@ -3,12 +3,14 @@
 #include "ctl/doctor/check.h"
 #include "ctl/doctor/module-file.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <string.h>
 
 /* The oldest that the module builds for. */
 #define OLDEST_MAJOR 6
 #define OLDEST_MINOR 1
+#define CAPABILITY_SYS_MODULE 16
 
 void check_kernel(struct probe *probe, struct finding *ret_finding)
 {
@@ -16,17 +18,20 @@ void check_kernel(struct probe *probe, struct finding *ret_finding)
 
 	if (sscanf(probe->release, "%u.%u", &major, &minor) != 2) {
 		finding_set(ret_finding, VERDICT_UNKNOWN, "it calls itself '%s'", probe->release);
-		finding_advise(ret_finding, "boot Linux %d.%d or a newer one", OLDEST_MAJOR, OLDEST_MINOR);
+		finding_advise(ret_finding, "boot Linux %d.%d or a newer one", OLDEST_MAJOR,
+			       OLDEST_MINOR);
 		return;
 	}
 	if (major > OLDEST_MAJOR || (major == OLDEST_MAJOR && minor >= OLDEST_MINOR)) {
 		finding_set(ret_finding, VERDICT_OK, "%s", probe->release);
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "%s is older than %d.%d", probe->release, OLDEST_MAJOR,
-		    OLDEST_MINOR);
-	finding_advise(ret_finding, "boot Linux %d.%d or a newer one; on Debian 12: apt install "
-		       "linux-image-amd64, and reboot", OLDEST_MAJOR, OLDEST_MINOR);
+	finding_set(ret_finding, VERDICT_FAIL, "%s is older than %d.%d", probe->release,
+		    OLDEST_MAJOR, OLDEST_MINOR);
+	finding_advise(ret_finding,
+		       "boot Linux %d.%d or a newer one; on Debian 12: apt install "
+		       "linux-image-amd64, and reboot",
+		       OLDEST_MAJOR, OLDEST_MINOR);
 }
 
 /* Without modprobe nothing is loaded at need, neither by dmuserd nor by mount. */
@@ -42,7 +47,18 @@ static void check_modprobe(struct probe *probe, struct finding *ret_finding)
 	finding_set(ret_finding, VERDICT_WARN,
 		    "modules can be loaded, but not at need: there is no program '%s'", path);
 	finding_advise(ret_finding, "apt install kmod, or put modprobe's path into "
-		       "/proc/sys/kernel/modprobe");
+				    "/proc/sys/kernel/modprobe");
+}
+
+/* A container's root may lack the power for good: it is not in its bounding set. */
+static bool may_load(struct probe *probe)
+{
+	char text[8192];
+	struct proc_status status;
+
+	return probe_read(probe, text, sizeof(text), "/proc/self/status") < 0 ||
+	       proc_parse_status(text, &status) < 0 ||
+	       (status.bounding & (UINT64_C(1) << CAPABILITY_SYS_MODULE));
 }
 
 void check_module_loading(struct probe *probe, struct finding *ret_finding)
@@ -50,26 +66,34 @@ void check_module_loading(struct probe *probe, struct finding *ret_finding)
 	uint64_t disabled = 0;
 
 	if (!probe_exists(probe, "/proc/modules")) {
-		finding_set(ret_finding, VERDICT_FAIL, "this kernel takes no modules (there is no "
-			    "/proc/modules)");
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "this kernel takes no modules (there is no /proc/modules)");
 		finding_advise(ret_finding,
-			       "boot a distribution's kernel (on Debian: apt install linux-image-amd64, and "
-			       "reboot); in a container or a machine whose kernel cannot be changed, use a "
-			       "virtual machine: packaging/quickstart in dmuser's sources does");
+			       "boot a distribution's kernel (on Debian: apt install "
+			       "linux-image-amd64, and reboot); in a container or a machine whose "
+			       "kernel cannot be changed, use a virtual machine: "
+			       "packaging/quickstart in dmuser's sources does");
 		return;
 	}
 	probe_read_number(probe, &disabled, "/proc/sys/kernel/modules_disabled");
-	if (!disabled) {
+	if (!disabled && may_load(probe)) {
 		check_modprobe(probe, ret_finding);
 		return;
 	}
 	if (probe_exists(probe, "/sys/module/dm_user")) {
-		finding_set(ret_finding, VERDICT_OK,
-			    "closed until the next boot (kernel.modules_disabled), dm-user is loaded");
+		finding_set(ret_finding, VERDICT_OK, "not from here, but dm-user is loaded");
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "closed until the next boot (kernel.modules_disabled is 1)");
-	finding_advise(ret_finding, "echo dm-user >/etc/modules-load.d/dm-user.conf, so that it is loaded "
+	if (!disabled) {
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "no process here may load modules: this is a container, or the like");
+		finding_advise(ret_finding, "modprobe dm-user on the machine itself");
+		return;
+	}
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "closed until the next boot (kernel.modules_disabled is 1)");
+	finding_advise(ret_finding,
+		       "echo dm-user >/etc/modules-load.d/dm-user.conf, so that it is loaded "
 		       "before that is set, and reboot");
 }
 
@@ -88,14 +112,17 @@ void check_device_mapper(struct probe *probe, struct finding *ret_finding)
 	}
 	if (module_file_find(probe, "dm-mod", file, sizeof(file)) < 0) {
 		finding_set(ret_finding, VERDICT_FAIL, "neither in this kernel nor a module of it");
-		finding_advise(ret_finding, "boot a kernel with CONFIG_BLK_DEV_DM; every distribution's has it");
+		finding_advise(ret_finding,
+			       "boot a kernel with CONFIG_BLK_DEV_DM; every distribution's has it");
 		return;
 	}
 	if (probe_exists(probe, "/dev/mapper/control")) {
-		finding_set(ret_finding, VERDICT_OK, "not loaded yet; opening /dev/mapper/control loads it");
+		finding_set(ret_finding, VERDICT_OK,
+			    "not loaded yet; opening /dev/mapper/control loads it");
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "not loaded, and no /dev/mapper/control that would load it");
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "not loaded, and no /dev/mapper/control that would load it");
 	finding_advise(ret_finding, "modprobe dm-mod; for every boot: echo dm-mod "
-		       ">/etc/modules-load.d/dm-mod.conf");
+				    ">/etc/modules-load.d/dm-mod.conf");
 }

@@ -7,11 +7,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A worker needs a few hundred KiB and what it serves from; below this nothing else has room either. */
+/* A worker needs a few hundred KiB and what it serves from; below this nothing else has room
+ * either. */
 #define MEMORY_LEAST_KB	 UINT64_C(65536)
 #define MEMORY_LITTLE_KB UINT64_C(262144)
 
-/* dmuserd's for a connection: the socket, and those of its parser. For a volume: backing, worker, container. */
+/* dmuserd's for a connection: the socket, and those of its parser. For a volume: backing, worker,
+ * container. */
 #define FILES_PER_CONNECTION 3
 #define FILES_PER_VOLUME     6
 #define FILES_LEAST	     1024
@@ -31,13 +33,14 @@ void check_memory(struct probe *probe, struct finding *ret_finding)
 		return;
 	}
 	finding_set(ret_finding,
-		    free_kb < MEMORY_LEAST_KB  ? VERDICT_FAIL :
-		    free_kb < MEMORY_LITTLE_KB ? VERDICT_WARN :
-						 VERDICT_OK,
+		    free_kb < MEMORY_LEAST_KB	 ? VERDICT_FAIL
+		    : free_kb < MEMORY_LITTLE_KB ? VERDICT_WARN
+						 : VERDICT_OK,
 		    "%llu MiB available", free_kb / 1024);
 	if (ret_finding->verdict != VERDICT_OK)
-		finding_advise(ret_finding, "end what uses it (ps --sort -rss -eo rss,pid,args | head), or "
-			       "add memory or swap");
+		finding_advise(ret_finding,
+			       "end what uses it (ps --sort -rss -eo rss,pid,args | head), or add "
+			       "memory or swap");
 }
 
 /* How many processes there are now: the fourth of loadavg is "running/all". */
@@ -74,16 +77,20 @@ void check_processes(struct probe *probe, struct finding *ret_finding)
 		return;
 	}
 	finding_set(ret_finding, least <= used + 64 ? VERDICT_FAIL : VERDICT_WARN,
-		    "room for %" PRIu64 " more (kernel.%s is %" PRIu64 "), and dmuserd may want %" PRIu64,
+		    "room for %" PRIu64 " more (kernel.%s is %" PRIu64
+		    "), and dmuserd may want %" PRIu64,
 		    least > used ? least - used : 0, name, least, wanted);
-	finding_advise(ret_finding, "sysctl -w kernel.%s=4194304, and the same line in a file of /etc/sysctl.d; "
-		       "or lower volumes_max in /etc/dmuser/dmuserd.conf", name);
+	finding_advise(ret_finding,
+		       "sysctl -w kernel.%s=4194304, and the same line in a file of /etc/sysctl.d; "
+		       "or lower volumes_max in /etc/dmuser/dmuserd.conf",
+		       name);
 }
 
 void check_open_files(struct probe *probe, struct finding *ret_finding)
 {
 	const struct installation_facts *in = &probe->installation;
-	uint64_t wanted = in->connections_max * FILES_PER_CONNECTION + in->volumes_max * FILES_PER_VOLUME;
+	uint64_t wanted =
+		in->connections_max * FILES_PER_CONNECTION + in->volumes_max * FILES_PER_VOLUME;
 	uint64_t soft, hard = probe->nofile_max;
 	const char *whose = "a dmuserd started from here";
 	char text[8192];
@@ -94,14 +101,17 @@ void check_open_files(struct probe *probe, struct finding *ret_finding)
 		whose = "dmuserd";
 	/* dmuserd raises its soft limit to the hard one. */
 	finding_set(ret_finding,
-		    hard < FILES_LEAST ? VERDICT_FAIL :
-		    hard < wanted      ? VERDICT_WARN :
-					 VERDICT_OK,
+		    hard < FILES_LEAST ? VERDICT_FAIL
+		    : hard < wanted    ? VERDICT_WARN
+				       : VERDICT_OK,
 		    "%s may have %" PRIu64 "%s", whose, hard == UINT64_MAX ? wanted : hard,
 		    hard == UINT64_MAX ? " and more" : "");
 	if (ret_finding->verdict != VERDICT_OK)
 		finding_advise(ret_finding,
-			       "it may want %" PRIu64 ": under systemd, LimitNOFILE=524288 in dmuserd.service, "
-			       "as dmuser installs it; otherwise 'ulimit -Hn 524288' before it is started; or "
-			       "lower connections_max and volumes_max in /etc/dmuser/dmuserd.conf", wanted);
+			       "it may want %" PRIu64
+			       ": under systemd, LimitNOFILE=524288 in dmuserd.service, as dmuser "
+			       "installs it; otherwise 'ulimit -Hn 524288' before it is started; "
+			       "or lower connections_max and volumes_max in "
+			       "/etc/dmuser/dmuserd.conf",
+			       wanted);
 }

@@ -46,7 +46,8 @@ static void try_calls(char *missing, size_t size)
 		size_t used = strlen(missing);
 
 		if (syscall(trials[i].number, a[0], a[1], a[2], a[3], a[4]) < 0 && errno == ENOSYS)
-			snprintf(missing + used, size - used, "%s%s", used ? ", " : "", trials[i].name);
+			snprintf(missing + used, size - used, "%s%s", used ? ", " : "",
+				 trials[i].name);
 	}
 }
 

@@ -33,7 +33,8 @@ static int find_indexed(struct probe *probe, const char *name, char *ret_path, s
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t text_size, length;
-	int r = probe_read_all(probe, &text, &text_size, "/lib/modules/%s/modules.dep", probe->release);
+	int r = probe_read_all(probe, &text, &text_size, "/lib/modules/%s/modules.dep",
+			       probe->release);
 
 	if (r < 0)
 		return r;
@@ -44,7 +45,8 @@ static int find_indexed(struct probe *probe, const char *name, char *ret_path, s
 		if (line[0] == '/')
 			snprintf(ret_path, size, "%.*s", (int)length, line);
 		else
-			snprintf(ret_path, size, "/lib/modules/%s/%.*s", probe->release, (int)length, line);
+			snprintf(ret_path, size, "/lib/modules/%s/%.*s", probe->release,
+				 (int)length, line);
 		return 0;
 	}
 	return -ENOENT;
@@ -52,14 +54,15 @@ static int find_indexed(struct probe *probe, const char *name, char *ret_path, s
 
 static int find_by_hand(struct probe *probe, const char *name, char *ret_path, size_t size)
 {
-	static const char *const dirs[] = { "updates/dkms", "updates", "extra", "kernel/drivers/md" };
+	static const char *const dirs[] = { "updates/dkms", "updates", "extra",
+					    "kernel/drivers/md" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++) {
 			char path[PATH_MAX];
 
-			snprintf(path, sizeof(path), "/lib/modules/%s/%s/%s%s", probe->release, dirs[i],
-				 name, suffixes[k]);
+			snprintf(path, sizeof(path), "/lib/modules/%s/%s/%s%s", probe->release,
+				 dirs[i], name, suffixes[k]);
 			if (!probe_exists(probe, "%s", path))
 				continue;
 			snprintf(ret_path, size, "%s", path);
@@ -85,7 +88,8 @@ static const void *at(const char *data, size_t size, uint64_t offset, uint64_t l
 	return offset <= size && length <= size - offset ? data + offset : NULL;
 }
 
-static const Elf64_Shdr *section(const char *data, size_t size, const Elf64_Ehdr *header, size_t index)
+static const Elf64_Shdr *section(const char *data, size_t size, const Elf64_Ehdr *header,
+				 size_t index)
 {
 	return at(data, size, header->e_shoff + index * sizeof(Elf64_Shdr), sizeof(Elf64_Shdr));
 }
@@ -102,8 +106,9 @@ static const char *find_modinfo(const char *data, size_t size, size_t *ret_lengt
 	names = section(data, size, header, header->e_shstrndx);
 	for (size_t i = 0; names && i < header->e_shnum; i++) {
 		const Elf64_Shdr *s = section(data, size, header, i);
-		const char *name = s ? at(data, size, names->sh_offset + s->sh_name, sizeof(".modinfo")) :
-				       NULL;
+		const char *name =
+			s ? at(data, size, names->sh_offset + s->sh_name, sizeof(".modinfo"))
+			  : NULL;
 
 		if (!name || memcmp(name, ".modinfo", sizeof(".modinfo")) != 0)
 			continue;

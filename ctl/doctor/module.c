@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checks of the module dm-user: is it there, is it ours, will the kernel take it, can it be built again?
+ * Checks of the module dm-user: is it there, is it ours, will the kernel take it, can it be built
+ * again?
  */
 #include "ctl/doctor/check.h"
 #include "ctl/doctor/module-file.h"
@@ -11,8 +12,13 @@
 #include <limits.h>
 #include <string.h>
 
-#define MODULE "dm-user"
+#define MODULE	   "dm-user"
+#define DKMS_NAME  "dmuser" /* packaging/dkms/dkms.conf.in */
 #define EFI_GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+/* What is to follow once the module is installed. */
+#define LOAD   "; then modprobe dm-user"
+#define RELOAD "; then release all volumes, and: modprobe -r dm-user && modprobe dm-user"
 
 struct module_state {
 	bool loaded;
@@ -45,36 +51,36 @@ static bool same_major(const char *a, const char *b)
 	return strcspn(b, ".") == length && memcmp(a, b, length) == 0;
 }
 
-/* Names the folder in /usr/src and the version that DKMS builds from, if it was given one. */
-static bool find_dkms_source(struct probe *probe, char *name, size_t size)
+/* The version that DKMS has the sources of, if packaging/install put any there. */
+static bool find_dkms_source(struct probe *probe, char *ret_version, size_t size)
 {
 	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/usr/src");
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));) {
-		if ((strncmp(entry->d_name, "dm-user-", 8) == 0 ||
-		     strncmp(entry->d_name, "dmuser-", 7) == 0) &&
-		    probe_exists(probe, "/usr/src/%s/dkms.conf", entry->d_name)) {
-			snprintf(name, size, "%s", entry->d_name);
-			return true;
-		}
+		if (strncmp(entry->d_name, DKMS_NAME "-", strlen(DKMS_NAME "-")) != 0 ||
+		    !probe_exists(probe, "/usr/src/%s/dkms.conf", entry->d_name))
+			continue;
+		snprintf(ret_version, size, "%s", entry->d_name + strlen(DKMS_NAME "-"));
+		return true;
 	}
 	return false;
 }
 
-/* How the module of this dmuserctl's version gets into this kernel's folder. */
-static void advise_installing(struct probe *probe, struct finding *f)
+/* How this dmuserctl's module gets into this kernel's folder; then: a command for afterwards. */
+static void advise_installing(struct probe *probe, struct finding *f, const char *then)
 {
-	char source[256], *dash;
+	char version[256];
 
-	if (find_dkms_source(probe, source, sizeof(source)) && (dash = strrchr(source, '-'))) {
-		*dash = '\0';
-		finding_advise(f, "dkms install %s/%s -k %s, then modprobe dm-user", source, dash + 1,
-			       probe->release);
-		return;
-	}
-	finding_advise(f, "in dmuser's sources: kmod/build %s /tmp/dm-user && install -D -m 644 "
-		       "/tmp/dm-user/dm-user.ko /lib/modules/%s/updates/dm-user.ko && depmod && "
-		       "modprobe dm-user", probe->release, probe->release);
+	if (find_dkms_source(probe, version, sizeof(version)))
+		finding_advise(f, "dkms install " DKMS_NAME "/%s -k %s%s", version, probe->release,
+			       then);
+	else
+		finding_advise(f,
+			       "packaging/install in dmuser's sources; or by hand, there: "
+			       "kmod/build %s /tmp/dm-user && install -D -m 644 "
+			       "/tmp/dm-user/dm-user.ko /lib/modules/%s/updates/dm-user.ko && "
+			       "depmod%s",
+			       probe->release, probe->release, then);
 }
 
 static void judge_loaded(struct probe *probe, const struct module_state *s, struct finding *f)
@@ -83,20 +89,22 @@ static void judge_loaded(struct probe *probe, const struct module_state *s, stru
 	bool is_ours = strcmp(version, DMUSER_DRIVER_VERSION) == 0;
 
 	if (!is_ours) {
-		finding_set(f, same_major(version, DMUSER_DRIVER_VERSION) ? VERDICT_WARN : VERDICT_FAIL,
-			    "loaded is %s, and this dmuser was built with %s", version,
-			    DMUSER_DRIVER_VERSION);
+		finding_set(
+			f, same_major(version, DMUSER_DRIVER_VERSION) ? VERDICT_WARN : VERDICT_FAIL,
+			"loaded is %s, and this dmuser was built with %s", version,
+			DMUSER_DRIVER_VERSION);
 		if (strcmp(s->file.version, DMUSER_DRIVER_VERSION) == 0)
-			finding_advise(f, "release all volumes, then: modprobe -r dm-user && modprobe "
+			finding_advise(f,
+				       "release all volumes, then: modprobe -r dm-user && modprobe "
 				       "dm-user (the right one is installed)");
 		else
-			advise_installing(probe, f);
+			advise_installing(probe, f, RELOAD);
 		return;
 	}
 	if (s->found < 0) {
-		finding_set(f, VERDICT_WARN, "%s, loaded; not installed, so gone after the next boot",
-			    version);
-		advise_installing(probe, f);
+		finding_set(f, VERDICT_WARN,
+			    "%s, loaded; not installed, so gone after the next boot", version);
+		advise_installing(probe, f, "");
 		return;
 	}
 	finding_set(f, VERDICT_OK, "%s, loaded", version);
@@ -115,23 +123,25 @@ static void judge_file(struct probe *probe, const struct module_state *s, struct
 	if (s->readable < 0) {
 		finding_set(f, VERDICT_FAIL, "%s cannot be used: %s", s->path,
 			    s->readable == -EBADMSG ? "it is no module" : strerror(-s->readable));
-		advise_installing(probe, f);
+		advise_installing(probe, f, LOAD);
 	} else if (s->file.compressed) {
-		finding_set(f, VERDICT_OK, "installed, loaded at need (compressed, so of an unknown version)");
+		finding_set(f, VERDICT_OK,
+			    "installed, loaded at need (compressed, so of an unknown version)");
 	} else if (!is_for(&s->file, probe->release)) {
 		finding_set(f, VERDICT_FAIL, "%s was built for kernel %.*s", s->path,
 			    (int)strcspn(s->file.vermagic, " "), s->file.vermagic);
-		advise_installing(probe, f);
+		advise_installing(probe, f, LOAD);
 	} else if (!same_major(s->file.version, DMUSER_DRIVER_VERSION)) {
 		finding_set(f, VERDICT_FAIL, "installed is %s, and this dmuser was built with %s",
 			    s->file.version, DMUSER_DRIVER_VERSION);
-		advise_installing(probe, f);
+		advise_installing(probe, f, LOAD);
 	} else if (strcmp(s->file.version, DMUSER_DRIVER_VERSION) != 0) {
 		finding_set(f, VERDICT_WARN, "installed is %s, and this dmuser was built with %s",
 			    s->file.version, DMUSER_DRIVER_VERSION);
-		advise_installing(probe, f);
+		advise_installing(probe, f, LOAD);
 	} else {
-		finding_set(f, VERDICT_OK, "%s, installed; dmuserd has it loaded at need", s->file.version);
+		finding_set(f, VERDICT_OK, "%s, installed; dmuserd has it loaded at need",
+			    s->file.version);
 	}
 }
 
@@ -143,13 +153,16 @@ void check_module(struct probe *probe, struct finding *ret_finding)
 	if (s.loaded) {
 		judge_loaded(probe, &s, ret_finding);
 	} else if (!probe_exists(probe, "/proc/modules")) {
-		finding_set(ret_finding, VERDICT_FAIL, "not there, and this kernel takes no modules");
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "not there, and this kernel takes no modules");
 		finding_advise(ret_finding, "see 'module loading'");
 	} else if (s.found < 0) {
-		finding_set(ret_finding, VERDICT_FAIL, "not installed for kernel %s", probe->release);
-		advise_installing(probe, ret_finding);
+		finding_set(ret_finding, VERDICT_FAIL, "not installed for kernel %s",
+			    probe->release);
+		advise_installing(probe, ret_finding, LOAD);
 	} else if (s.found > 0) {
-		finding_set(ret_finding, VERDICT_FAIL, "%s is there, and modprobe does not find it", s.path);
+		finding_set(ret_finding, VERDICT_FAIL, "%s is there, and modprobe does not find it",
+			    s.path);
 		finding_advise(ret_finding, "depmod, then modprobe dm-user");
 	} else {
 		judge_file(probe, &s, ret_finding);
@@ -164,35 +177,45 @@ static bool is_secure_boot(struct probe *probe)
 	_cleanup_(freep) char *data = NULL;
 	size_t size;
 
-	return probe_read_all(probe, &data, &size, "/sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL) == 0 &&
+	return probe_read_all(probe, &data, &size,
+			      "/sys/firmware/efi/efivars/SecureBoot-" EFI_GLOBAL) == 0 &&
 	       size == 5 && data[4] == 1;
 }
 
 /* The chosen one stands in brackets: "none [integrity] confidentiality". */
-static bool is_locked_down(struct probe *probe)
+static bool is_locked_down(struct probe *probe, int *ret_error)
 {
 	char text[256];
 
-	return probe_read(probe, text, sizeof(text), "/sys/kernel/security/lockdown") == 0 &&
-	       !strstr(text, "[none]");
+	*ret_error = probe_read(probe, text, sizeof(text), "/sys/kernel/security/lockdown");
+	return *ret_error == 0 && !strstr(text, "[none]");
 }
 
 static bool is_enforced(struct probe *probe)
 {
 	char text[16];
 
-	return probe_read(probe, text, sizeof(text), "/sys/module/module/parameters/sig_enforce") == 0 &&
+	return probe_read(probe, text, sizeof(text), "/sys/module/module/parameters/sig_enforce") ==
+		       0 &&
 	       text[0] == 'Y';
 }
 
 void check_module_signature(struct probe *probe, struct finding *ret_finding)
 {
-	const char *who = is_enforced(probe)	? "the kernel (sig_enforce)" :
-			  is_locked_down(probe) ? "the kernel (lockdown)" :
-			  is_secure_boot(probe) ? "Secure Boot, on many kernels," :
-						  NULL;
+	const char *who = NULL;
 	struct module_state s;
+	int error;
 
+	if (is_enforced(probe))
+		who = "the kernel (sig_enforce)";
+	else if (is_locked_down(probe, &error))
+		who = "the kernel (lockdown)";
+	else if (is_secure_boot(probe))
+		who = "Secure Boot, on many kernels,";
+	else if (error == -EACCES || error == -EPERM) {
+		finding_set_unreadable(ret_finding, "/sys/kernel/security/lockdown", error);
+		return;
+	}
 	if (!who) {
 		finding_set(ret_finding, VERDICT_OK, "none is asked for");
 		return;
@@ -206,13 +229,16 @@ void check_module_signature(struct probe *probe, struct finding *ret_finding)
 		finding_set(ret_finding, VERDICT_OK, "%s asks for one, and dm-user has one", who);
 		return;
 	}
-	finding_set(ret_finding, VERDICT_FAIL, "%s refuses modules without a trusted one, and dm-user %s", who,
-		    s.found < 0 ? "is not installed" :
-		    s.file.compressed ? "is compressed, so whether it has one is not seen" : "has none");
-	finding_advise(ret_finding,
-		       "have DKMS sign what it builds: mokutil --import /var/lib/dkms/mok.pub, reboot, choose "
-		       "'Enroll MOK' there and give the password; then build the module again. Or switch "
-		       "Secure Boot off in the firmware");
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "%s refuses modules without a trusted one, and dm-user %s", who,
+		    s.found < 0		? "is not installed"
+		    : s.file.compressed ? "is compressed, so whether it has one is not seen"
+					: "has none");
+	finding_advise(
+		ret_finding,
+		"have DKMS sign what it builds: mokutil --import /var/lib/dkms/mok.pub, reboot, "
+		"choose 'Enroll MOK' there and give the password; then build the module again. Or "
+		"switch Secure Boot off in the firmware");
 }
 
 /* Building it again */
@@ -232,49 +258,52 @@ void check_headers(struct probe *probe, struct finding *ret_finding)
 	}
 	see_module(probe, &s);
 	finding_set(ret_finding, s.loaded || s.found >= 0 ? VERDICT_WARN : VERDICT_FAIL,
-		    "those of %s are not installed, so the module cannot be built here", probe->release);
+		    "those of %s are not installed, so the module cannot be built here",
+		    probe->release);
 	finding_advise(ret_finding, "apt install linux-headers-%s", probe->release);
 }
 
-/* Looks for MODULE in NAME/VERSION/RELEASE/ARCH/module, where DKMS keeps what it has built. */
-static bool dkms_has_built(struct probe *probe, const char *name)
+/* NAME/VERSION/RELEASE is where DKMS keeps what it has built. */
+static bool dkms_has_built(struct probe *probe)
 {
-	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/var/lib/dkms/%s", name);
+	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/var/lib/dkms/" DKMS_NAME);
 
 	for (struct dirent *entry; dir && (entry = readdir(dir));)
 		if (entry->d_name[0] != '.' &&
-		    probe_exists(probe, "/var/lib/dkms/%s/%s/%s", name, entry->d_name, probe->release))
+		    probe_exists(probe, "/var/lib/dkms/" DKMS_NAME "/%s/%s", entry->d_name,
+				 probe->release))
 			return true;
 	return false;
 }
 
 void check_dkms(struct probe *probe, struct finding *ret_finding)
 {
-	static const char *const names[] = { "dm-user", "dmuser" };
-	const char *name = NULL;
-	char path[256];
+	char path[256], version[256];
 
 	if (!probe_exists(probe, "/proc/modules")) {
 		finding_set(ret_finding, VERDICT_OK, "not needed: this kernel takes no modules");
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(names) && !name; i++)
-		name = probe_exists(probe, "/var/lib/dkms/%s", names[i]) ? names[i] : NULL;
-	if (!probe_find_program(probe, "dkms", path, sizeof(path))) {
+	} else if (!probe_find_program(probe, "dkms", path, sizeof(path))) {
 		finding_set(ret_finding, VERDICT_WARN,
-			    "not installed, so the module is missing after an upgrade of the kernel");
-		finding_advise(ret_finding, "apt install dkms, and install dmuser with its DKMS sources; or "
-			       "build the module again for each new kernel");
-	} else if (!name) {
-		finding_set(ret_finding, VERDICT_WARN,
-			    "does not know dm-user, so the module is missing after an upgrade of the kernel");
-		finding_advise(ret_finding, "install dmuser with its DKMS sources, then: dkms add, dkms install");
-	} else if (!dkms_has_built(probe, name)) {
-		finding_set(ret_finding, VERDICT_FAIL, "has not built %s for %s", name, probe->release);
-		finding_advise(ret_finding, "apt install linux-headers-%s && dkms autoinstall -k %s; if that "
-			       "fails, make.log below /var/lib/dkms/%s says why", probe->release,
-			       probe->release, name);
+			    "not installed, so a new kernel will be without the module");
+		finding_advise(ret_finding, "apt install dkms, and then packaging/install in "
+					    "dmuser's sources; or build the module again for each "
+					    "new kernel");
+	} else if (dkms_has_built(probe)) {
+		finding_set(ret_finding, VERDICT_OK, "has built the module for %s", probe->release);
+	} else if (probe_exists(probe, "/var/lib/dkms/" DKMS_NAME)) {
+		finding_set(ret_finding, VERDICT_FAIL, "has not built the module for %s",
+			    probe->release);
+		finding_advise(ret_finding,
+			       "apt install linux-headers-%s && dkms autoinstall -k %s; if that "
+			       "fails, make.log below /var/lib/dkms/" DKMS_NAME " says why",
+			       probe->release, probe->release);
 	} else {
-		finding_set(ret_finding, VERDICT_OK, "has built %s for %s", name, probe->release);
+		finding_set(ret_finding, VERDICT_WARN,
+			    "does not know dmuser, so a new kernel will be without the module");
+		if (find_dkms_source(probe, version, sizeof(version)))
+			finding_advise(ret_finding, "dkms install " DKMS_NAME "/%s", version);
+		else
+			finding_advise(ret_finding, "packaging/install in dmuser's sources, which "
+						    "tells it");
 	}
 }

@@ -29,19 +29,20 @@ static const char *take_path(struct probe *probe, char *path, const char *format
 	size_t used = strlen(probe->looked_at);
 
 	vsnprintf(path, PATH_MAX, format, arguments);
-	snprintf(probe->looked_at + used, sizeof(probe->looked_at) - used, "%s%s", used ? " " : "", path);
+	snprintf(probe->looked_at + used, sizeof(probe->looked_at) - used, "%s%s", used ? " " : "",
+		 path);
 	path += strspn(path, "/");
 	return *path ? path : ".";
 }
 
-#define TAKE_PATH(probe, format)                                                                   \
-	({                                                                                         \
-		const char *taken_path_;                                                           \
-		va_list arguments_;                                                                \
-		va_start(arguments_, format);                                                      \
-		taken_path_ = take_path(probe, path, format, arguments_);                          \
-		va_end(arguments_);                                                                \
-		taken_path_;                                                                       \
+#define TAKE_PATH(probe, format)                                          \
+	({                                                                \
+		const char *taken_path_;                                  \
+		va_list arguments_;                                       \
+		va_start(arguments_, format);                             \
+		taken_path_ = take_path(probe, path, format, arguments_); \
+		va_end(arguments_);                                       \
+		taken_path_;                                              \
 	})
 
 static int read_text(int root_fd, const char *path, char *text, size_t size)

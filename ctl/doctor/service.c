@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Checks of dmuserd: what it is installed with, whether it answers, and devices that it does not know. */
+/* Checks of dmuserd: what it is installed with, whether it answers, and devices that it does not
+ * know. */
 #include "ctl/doctor/check.h"
 #include "ctl/object.h"
 #include "util/cleanup.h"
@@ -22,18 +23,22 @@ void check_udev(struct probe *probe, struct finding *ret_finding)
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		for (size_t k = 0; k < ARRAY_SIZE(dirs); k++)
 			if (probe_exists(probe, "%s/%s", dirs[k], rules[i])) {
-				finding_set(ret_finding, VERDICT_OK, "runs, with device-mapper's rules");
+				finding_set(ret_finding, VERDICT_OK,
+					    "runs, with device-mapper's rules");
 				return;
 			}
-	finding_set(ret_finding, VERDICT_FAIL, "runs without device-mapper's rules, so every new device waits "
-		    "for it in vain");
-	finding_advise(ret_finding, "apt install dmsetup, which brings them, and udevadm control --reload");
+	finding_set(ret_finding, VERDICT_FAIL,
+		    "runs without device-mapper's rules, so every new device waits for it in vain");
+	finding_advise(ret_finding,
+		       "apt install dmsetup, which brings them, and udevadm control --reload");
 }
 
 /* The first of what must be there and is not; or a backend without its program. */
-static bool find_missing(struct probe *probe, char *ret_missing, size_t size, unsigned int *ret_backends)
+static bool find_missing(struct probe *probe, char *ret_missing, size_t size,
+			 unsigned int *ret_backends)
 {
-	static const char *const programs[] = { "dmuser-spawner", "dmuser-parser", "dmuser-oci-hook" };
+	static const char *const programs[] = { "dmuser-spawner", "dmuser-parser",
+						"dmuser-oci-hook" };
 	static const char *const filters[] = { "outer", "parser", "spawner", "supervisor" };
 	const char *dir = probe->installation.libexec_dir;
 	_cleanup_(closedirp) DIR *backends = NULL;
@@ -55,8 +60,8 @@ static bool find_missing(struct probe *probe, char *ret_missing, size_t size, un
 
 		if (length < 6 || strcmp(entry->d_name + length - 5, ".json") != 0)
 			continue;
-		snprintf(ret_missing, size, "%s/backends/dmuser-backend-%.*s", dir, (int)(length - 5),
-			 entry->d_name);
+		snprintf(ret_missing, size, "%s/backends/dmuser-backend-%.*s", dir,
+			 (int)(length - 5), entry->d_name);
 		if (!probe_is_program(probe, "%s", ret_missing))
 			return true;
 		(*ret_backends)++;
@@ -71,15 +76,18 @@ void check_programs(struct probe *probe, struct finding *ret_finding)
 
 	if (find_missing(probe, missing, sizeof(missing), &n_backends)) {
 		finding_set(ret_finding, VERDICT_FAIL, "%s is not there", missing);
-		finding_advise(ret_finding, "install dmuser (again): meson install -C BUILD; or, if it lies "
-			       "elsewhere, set libexec_dir in /etc/dmuser/dmuserd.conf");
+		finding_advise(ret_finding,
+			       "install dmuser (again): packaging/install in its sources; or, if "
+			       "it lies elsewhere, set libexec_dir in /etc/dmuser/dmuserd.conf");
 	} else if (n_backends == 0) {
 		finding_set(ret_finding, VERDICT_FAIL, "no backend in %s/backends",
 			    probe->installation.libexec_dir);
-		finding_advise(ret_finding, "install dmuser (again): meson install -C BUILD");
+		finding_advise(ret_finding,
+			       "install dmuser (again): packaging/install in its sources");
 	} else {
-		finding_set(ret_finding, VERDICT_OK, "in %s, with %u backends", probe->installation.libexec_dir,
-			    n_backends);
+		finding_set(ret_finding, VERDICT_OK, "in %s, with %u backend%s",
+			    probe->installation.libexec_dir, n_backends,
+			    n_backends == 1 ? "" : "s");
 	}
 }
 
@@ -90,8 +98,8 @@ static void advise_starting(struct probe *probe, struct finding *f)
 	if (!probe_find_program(probe, "dmuserd", path, sizeof(path)))
 		finding_advise(f, "install it: see 'programs'; then start it as root");
 	else if (probe_exists(probe, "/run/systemd/system") &&
-	    (probe_exists(probe, "/usr/lib/systemd/system/dmuserd.socket") ||
-	     probe_exists(probe, "/etc/systemd/system/dmuserd.socket")))
+		 (probe_exists(probe, "/usr/lib/systemd/system/dmuserd.socket") ||
+		  probe_exists(probe, "/etc/systemd/system/dmuserd.socket")))
 		finding_advise(f, "systemctl enable --now dmuserd.socket dmuserd.service");
 	else
 		finding_advise(f, "start it as root: %s &", path);
@@ -102,15 +110,19 @@ static void judge_silence(struct probe *probe, struct finding *f)
 	const struct daemon_facts *d = &probe->daemon;
 
 	if (d->error == -ENOENT || d->error == -ECONNREFUSED) {
-		finding_set(f, VERDICT_FAIL, d->error == -ENOENT ? "does not run (there is no %s)" :
-			    "does not run (nobody listens at %s)", d->address);
+		finding_set(f, VERDICT_FAIL,
+			    d->error == -ENOENT ? "does not run (there is no %s)"
+						: "does not run (nobody listens at %s)",
+			    d->address);
 		advise_starting(probe, f);
 	} else if (d->error == -EACCES || d->error == -EPERM) {
 		finding_set(f, VERDICT_UNKNOWN, "you may not connect to %s", d->address);
 		finding_advise(f, "see 'access', or run as root: sudo dmuserctl doctor");
 	} else {
-		finding_set(f, VERDICT_FAIL, "does not answer at %s: %s", d->address, strerror(-d->error));
-		finding_advise(f, "look why, with journalctl -u dmuserd, and restart it: its volumes live on");
+		finding_set(f, VERDICT_FAIL, "does not answer at %s: %s", d->address,
+			    strerror(-d->error));
+		finding_advise(f, "look why, with journalctl -u dmuserd, and restart it: its "
+				  "volumes live on");
 	}
 }
 
@@ -121,12 +133,14 @@ void check_dmuserd(struct probe *probe, struct finding *ret_finding)
 	if (d->error != 0) {
 		judge_silence(probe, ret_finding);
 	} else if (d->refusal[0]) {
-		finding_set(ret_finding, VERDICT_UNKNOWN, "runs, and answers you with %s", d->refusal);
+		finding_set(ret_finding, VERDICT_UNKNOWN, "runs, and answers you with %s",
+			    d->refusal);
 		finding_advise(ret_finding, "see 'access', or run as root: sudo dmuserctl doctor");
 	} else if (strcmp(d->version, DMUSER_VERSION) != 0) {
-		finding_set(ret_finding, VERDICT_WARN, "%s answers, and this is dmuserctl %s", d->version,
-			    DMUSER_VERSION);
-		finding_advise(ret_finding, "restart it (systemctl restart dmuserd; its volumes live on), if "
+		finding_set(ret_finding, VERDICT_WARN, "%s answers, and this is dmuserctl %s",
+			    d->version, DMUSER_VERSION);
+		finding_advise(ret_finding,
+			       "restart it (systemctl restart dmuserd; its volumes live on), if "
 			       "dmuser was upgraded; otherwise use the dmuserctl of its version");
 	} else {
 		finding_set(ret_finding, VERDICT_OK, "%s answers", d->version);
@@ -140,13 +154,16 @@ static bool is_known(const struct probe *probe, const char *uuid)
 	struct json_object *volumes = probe->daemon.volumes;
 
 	for (size_t i = 0; i < json_object_array_length(volumes); i++)
-		if (strcmp(object_string(json_object_array_get_idx(volumes, i), "uuid", ""), uuid) == 0)
+		if (strcmp(object_string(json_object_array_get_idx(volumes, i), "uuid", ""),
+			   uuid) == 0)
 			return true;
 	return false;
 }
 
-/* Counts devices of ours, and those of them that dmuserd does not know, of which *ret_name is one. */
-static unsigned int count_devices(struct probe *probe, unsigned int *ret_unknown, char *ret_name, size_t size)
+/* Counts devices of ours, and those of them that dmuserd does not know, of which *ret_name is one.
+ */
+static unsigned int count_devices(struct probe *probe, unsigned int *ret_unknown, char *ret_name,
+				  size_t size)
 {
 	static const char prefix[] = "DMUSER-";
 	_cleanup_(closedirp) DIR *dir = probe_open_dir(probe, "/sys/block");
@@ -157,7 +174,8 @@ static unsigned int count_devices(struct probe *probe, unsigned int *ret_unknown
 		char uuid[160];
 
 		if (strncmp(entry->d_name, "dm-", 3) != 0 ||
-		    probe_read(probe, uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", entry->d_name) < 0 ||
+		    probe_read(probe, uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", entry->d_name) <
+			    0 ||
 		    strncmp(uuid, prefix, strlen(prefix)) != 0)
 			continue;
 		n++;
@@ -179,16 +197,21 @@ void check_left_over_devices(struct probe *probe, struct finding *ret_finding)
 	if (n == 0) {
 		finding_set(ret_finding, VERDICT_OK, "none");
 	} else if (probe->daemon.error == -ENOENT || probe->daemon.error == -ECONNREFUSED) {
-		finding_set(ret_finding, VERDICT_WARN, "%u of volumes, and no dmuserd that looks after them", n);
-		finding_advise(ret_finding, "start dmuserd: it takes over those that have a worker");
+		finding_set(ret_finding, VERDICT_WARN,
+			    "%u of volumes, and no dmuserd that looks after them", n);
+		finding_advise(ret_finding,
+			       "start dmuserd: it takes over those that have a worker");
 	} else if (!probe->daemon.volumes) {
-		finding_set(ret_finding, VERDICT_UNKNOWN, "%u of volumes, and not all are yours to see", n);
+		finding_set(ret_finding, VERDICT_UNKNOWN,
+			    "%u of volumes, and not all are yours to see", n);
 		finding_advise(ret_finding, "run as root: sudo dmuserctl doctor");
 	} else if (n_unknown > 0) {
-		finding_set(ret_finding, VERDICT_FAIL, "%u that dmuserd does not know, such as %s", n_unknown,
-			    name);
-		finding_advise(ret_finding, "if nothing is being made or released just now: dmsetup message %s "
-			       "0 fail && dmsetup remove %s", name, name);
+		finding_set(ret_finding, VERDICT_FAIL, "%u that dmuserd does not know, such as %s",
+			    n_unknown, name);
+		finding_advise(ret_finding,
+			       "if nothing is being made or released just now: dmsetup message %s "
+			       "0 fail && dmsetup remove %s",
+			       name, name);
 	} else {
 		finding_set(ret_finding, VERDICT_OK, "none: dmuserd knows all %u", n);
 	}

@@ -42,11 +42,11 @@ static bool ranges_meet(const struct range *range, uint64_t base, uint64_t count
 }
 
 /*
- * Looks through a file whose lines are NAME:…:BASE:COUNT, or hold one uid if there is no field for a count.
- * True, having said so, if somebody has what lies in the range.
+ * Looks through a file whose lines are NAME:…:BASE:COUNT, or hold one uid if there is no field
+ * for a count. True, having said so, if somebody has what lies in the range.
  */
-static bool is_used(struct probe *probe, const char *path, unsigned int base_field, unsigned int count_field,
-		    const struct range *range, struct finding *f)
+static bool is_used(struct probe *probe, const char *path, unsigned int base_field,
+		    unsigned int count_field, const struct range *range, struct finding *f)
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t size;
@@ -57,19 +57,23 @@ static bool is_used(struct probe *probe, const char *path, unsigned int base_fie
 		char field[64], name[64];
 		uint64_t base, count = 1;
 
-		if (quantity_parse_number(take_field(line, base_field, field, sizeof(field)), UINT32_MAX,
-					  &base) < 0)
+		if (quantity_parse_number(take_field(line, base_field, field, sizeof(field)),
+					  UINT32_MAX, &base) < 0)
 			continue;
-		if (count_field && quantity_parse_number(take_field(line, count_field, field, sizeof(field)),
-							 UINT32_MAX, &count) < 0)
+		if (count_field &&
+		    quantity_parse_number(take_field(line, count_field, field, sizeof(field)),
+					  UINT32_MAX, &count) < 0)
 			continue;
 		if (!ranges_meet(range, base, count))
 			continue;
-		finding_set(f, VERDICT_FAIL, "%" PRIu64 " to %" PRIu64 " (%s) are in part those of '%s' in %s",
+		finding_set(f, VERDICT_FAIL,
+			    "%" PRIu64 " to %" PRIu64 " (%s) are in part those of '%s' in %s",
 			    range->base, range->base + range->count - 1, range->key,
 			    take_field(line, 0, name, sizeof(name)), path);
-		finding_advise(f, "set %s in /etc/dmuser/dmuserd.conf to where %" PRIu64 " uids are free, and "
-			       "restart dmuserd when there are no volumes", range->key, range->count);
+		finding_advise(f,
+			       "set %s in /etc/dmuser/dmuserd.conf to where %" PRIu64
+			       "uids are free, and restart dmuserd when there are no volumes",
+			       range->key, range->count);
 		return true;
 	}
 	return false;
@@ -94,7 +98,8 @@ void check_uids(struct probe *probe, struct finding *ret_finding)
 
 	if (ranges_meet(&ranges[0], ranges[1].base, ranges[1].count)) {
 		finding_set(ret_finding, VERDICT_FAIL, "those of workers and of parsers overlap");
-		finding_advise(ret_finding, "move worker_uid_base or parser_uid_base in "
+		finding_advise(ret_finding,
+			       "move worker_uid_base or parser_uid_base in "
 			       "/etc/dmuser/dmuserd.conf; dmuserd will not start like that");
 		return;
 	}
@@ -105,8 +110,9 @@ void check_uids(struct probe *probe, struct finding *ret_finding)
 				return;
 	finding_set(ret_finding, VERDICT_OK,
 		    "%" PRIu64 " from %" PRIu64 " for workers, %" PRIu64 " from %" PRIu64
-		    " for parsers, and nobody else's", in->worker_uid_count, in->worker_uid_base,
-		    in->parser_uid_count, in->parser_uid_base);
+		    " for parsers, and nobody else's",
+		    in->worker_uid_count, in->worker_uid_base, in->parser_uid_count,
+		    in->parser_uid_base);
 }
 
 /* The line of a file whose field holds that text; NULL if there is none. */
@@ -132,7 +138,8 @@ static int find_group(struct probe *probe, const char *name, uint64_t *ret_gid)
 	if (probe_read_all(probe, &text, &size, "/etc/group") < 0)
 		return -ENOENT;
 	line = find_line(text, 0, name);
-	if (!line || quantity_parse_number(take_field(line, 2, field, sizeof(field)), UINT32_MAX, ret_gid) < 0)
+	if (!line || quantity_parse_number(take_field(line, 2, field, sizeof(field)), UINT32_MAX,
+					   ret_gid) < 0)
 		return -ENOENT;
 	return 0;
 }
@@ -166,8 +173,11 @@ static void judge_no_group(struct probe *probe, const char *group, struct findin
 {
 	finding_set(f, probe->uid == 0 ? VERDICT_WARN : VERDICT_FAIL,
 		    "there is no group '%s', so nobody but root may connect", group);
-	finding_advise(f, "groupadd --system %s, and restart dmuserd; or, if nobody else is to, an empty "
-		       "socket_group in /etc/dmuser/dmuserd.conf", group);
+	finding_advise(
+		f,
+		"groupadd --system %s, and restart dmuserd; or, if nobody else is to, an empty "
+		"socket_group in /etc/dmuser/dmuserd.conf",
+		group);
 }
 
 void check_access(struct probe *probe, struct finding *ret_finding)
@@ -177,18 +187,23 @@ void check_access(struct probe *probe, struct finding *ret_finding)
 	uint64_t gid;
 
 	if (!group[0] && probe->uid != 0) {
-		finding_set(ret_finding, VERDICT_FAIL, "nobody but root may connect (socket_group is empty)");
-		finding_advise(ret_finding, "use sudo, or name a group in /etc/dmuser/dmuserd.conf");
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "nobody but root may connect (socket_group is empty)");
+		finding_advise(ret_finding,
+			       "use sudo, or name a group in /etc/dmuser/dmuserd.conf");
 	} else if (!group[0]) {
-		finding_set(ret_finding, VERDICT_OK, "you may connect, and nobody but root, as it is set");
+		finding_set(ret_finding, VERDICT_OK,
+			    "you may connect, and nobody but root, as it is set");
 	} else if (find_group(probe, group, &gid) < 0) {
 		judge_no_group(probe, group, ret_finding);
 	} else if (probe->uid == 0 || is_member(probe, gid)) {
-		finding_set(ret_finding, VERDICT_OK, "you may connect, as may the members of group '%s'", group);
+		finding_set(ret_finding, VERDICT_OK,
+			    "you may connect, as may the members of group '%s'", group);
 	} else {
-		finding_set(ret_finding, VERDICT_FAIL, "you are not in group '%s', so you may not connect",
-			    group);
-		finding_advise(ret_finding, "usermod -aG %s %s, as root, and log in again; or use sudo", group,
+		finding_set(ret_finding, VERDICT_FAIL,
+			    "you are not in group '%s', so you may not connect", group);
+		finding_advise(ret_finding,
+			       "usermod -aG %s %s, as root, and log in again; or use sudo", group,
 			       caller_name(probe, name, sizeof(name)));
 	}
 }
