@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: attack-inject PID NUMBER\n");
+		fprintf(stderr, "Usage: attack-inject PID NUMBER\n");
 		return 2;
 	}
 	pid = (pid_t)atoi(argv[1]);
