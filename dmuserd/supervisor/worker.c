@@ -176,14 +176,25 @@ static void describe_report(struct confine_report *report, size_t size, char *re
 		 strerror(-report->error), report->detail[0] ? ": " : "", report->detail);
 }
 
+/*
+ * A child that ended with its setup unread is an error first, which the kernel tells once, and only then what
+ * it had said.
+ */
+static int receive_report(int fd, struct confine_report *ret_report)
+{
+	int r = fd_recv_exact(fd, ret_report, sizeof(*ret_report), NULL, 0, NULL, MSG_DONTWAIT);
+
+	if (r == -ECONNRESET)
+		r = fd_recv_exact(fd, ret_report, sizeof(*ret_report), NULL, 0, NULL, MSG_DONTWAIT);
+	return r;
+}
+
 /* A child that fails reports it and exits, and its exit may be heard first. */
 static void take_last_words(struct worker *w)
 {
 	struct confine_report message;
 
-	if (w->setup >= 0 &&
-	    fd_recv_exact(w->setup, &message, sizeof(message), NULL, 0, NULL, MSG_DONTWAIT) == 0 &&
-	    !is_sealed(&message))
+	if (w->setup >= 0 && receive_report(w->setup, &message) == 0 && !is_sealed(&message))
 		describe_report(&message, sizeof(w->last_words), w->last_words);
 }
 
@@ -343,7 +354,7 @@ static int on_setup_readable(sd_event_source *source, int fd, uint32_t events, v
 {
 	struct worker *w = userdata;
 	struct confine_report message;
-	int r = fd_recv_exact(fd, &message, sizeof(message), NULL, 0, NULL, MSG_DONTWAIT);
+	int r = receive_report(fd, &message);
 
 	if (r == -EAGAIN)
 		return 0;
