@@ -35,6 +35,21 @@ static void take_setup(struct dmuser_worker *worker)
 		worker->resources[i] = CONFINE_FD_RESOURCES + (int)i;
 }
 
+/* No backend makes a file larger than it was given: the supervisor looks for that limit. */
+static uint64_t largest_file(const struct dmuser_worker *worker)
+{
+	uint64_t largest = worker->setup.size_bytes;
+
+	for (unsigned int i = 0; i < worker->ops->n_resources; i++) {
+		struct stat st;
+
+		if (fstat(worker->resources[i], &st) == 0 && S_ISREG(st.st_mode) &&
+		    (uint64_t)st.st_size > largest)
+			largest = (uint64_t)st.st_size;
+	}
+	return largest;
+}
+
 static int start_threads(void *userdata)
 {
 	return serve_start_threads(userdata);
@@ -61,7 +76,7 @@ _Noreturn static void confined_run(struct dmuser_worker *worker)
 	if (r < 0)
 		seal_fail(CONFINE_PREPARE, r, "buffers");
 	/* A second fence behind serve.c's: not even a wrong offset can make an image grow. */
-	seal.fsize_max = worker->setup.size_bytes;
+	seal.fsize_max = largest_file(worker);
 	seal_finish(&seal);
 	control_serve(worker);
 }

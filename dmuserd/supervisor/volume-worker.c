@@ -11,6 +11,7 @@
 #include "util/fd.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* More descriptors than a worker has: the gate counts them exactly. */
 #define NOFILE_MAX 64
@@ -207,12 +208,30 @@ static uint64_t memory_bytes(const struct volume *v)
 	return sum;
 }
 
+/*
+ * An image may be larger than what is served of it: a backend with a layout of its own has more in it than
+ * its volume's bytes. But it does not grow.
+ */
+static uint64_t largest_file(const struct volume *v)
+{
+	uint64_t largest = v->size_bytes;
+
+	for (size_t i = 0; i < v->n_resources; i++) {
+		struct stat st;
+
+		if (fstat(v->resources[i], &st) == 0 && S_ISREG(st.st_mode) &&
+		    (uint64_t)st.st_size > largest)
+			largest = (uint64_t)st.st_size;
+	}
+	return largest;
+}
+
 void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limits)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
 
 	*ret_limits = (struct worker_limits){
-		.size_bytes = v->size_bytes,
+		.file_max_bytes = largest_file(v),
 		.memlock_max_bytes = memory_bytes(v) + m->memory_max_bytes + MEMLOCK_BASE_BYTES +
 				     m->n_threads * MEMLOCK_THREAD_BYTES,
 	};

@@ -556,7 +556,7 @@ int worker_check(struct worker *w, const struct worker_limits *limits, int chann
 		.memlock_min_bytes = MEMLOCK_MIN_BYTES,
 		.memlock_limit_bytes = limits->memlock_max_bytes,
 		.nofile_limit = CONFINE_NOFILE(n_resources),
-		.fsize_limit_bytes = limits->size_bytes,
+		.fsize_limit_bytes = limits->file_max_bytes,
 	};
 	char cgroup[sizeof(w->group) + sizeof(w->uuid)];
 	struct gate_verdict verdict = {};

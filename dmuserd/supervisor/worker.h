@@ -62,7 +62,7 @@ int worker_adopt(struct worker *w, pid_t pid, int pidfd, uid_t uid, const char *
 
 /* What of a worker's limits depends on its volume. */
 struct worker_limits {
-	uint64_t size_bytes;	     /* of its volume: no file of it grows beyond that */
+	uint64_t file_max_bytes;    /* no file of it grows beyond that */
 	uint64_t memlock_max_bytes; /* as asked of the spawner; UINT64_MAX: nobody knows any more */
 };
 

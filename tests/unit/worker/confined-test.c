@@ -141,6 +141,37 @@ static void file_zeroes_where_the_file_system_cannot(void **state)
 	stop();
 }
 
+static void null_forgets_everything_under_its_profile(void **state)
+{
+	static char payload[DMUSER_IO_MAX_BYTES];
+	struct confine_report report;
+	struct worker_setup volume;
+
+	confined_fill_setup(&volume);
+	volume.n_resources = 0;
+	confined_start(&worker, "null", &volume, -1, NULL);
+	confined_take_report(&worker, &report);
+	assert_string_equal(report.detail, "");
+	assert_int_equal(report.error, 0);
+	confined_attach(&worker);
+	memset(payload, 'n', sizeof(payload));
+	for (size_t i = 0; i < 4; i++)
+		expect_success(DM_USER_REQ_MAP_WRITE, 0, 0, sizeof(payload), payload);
+	expect_bytes(0, 0, sizeof(payload));
+	expect_success(DM_USER_REQ_MAP_FLUSH, 0, 0, 0, NULL);
+	expect_success(DM_USER_REQ_MAP_DISCARD, 0, 0, 8192, NULL);
+	expect_success(DM_USER_REQ_MAP_WRITE_ZEROES, 0, 17, CONFINED_SIZE_BYTES - 17 * 512, NULL);
+	stop();
+}
+
+/* As a backend with a layout of its own needs it. */
+static void an_image_may_be_larger_than_the_volume_and_does_not_grow(void **state)
+{
+	assert_int_equal(ftruncate(resource, 2 * CONFINED_SIZE_BYTES), 0);
+	start_sealed("file");
+	proc_expect_limit(worker.pid, "Max file size", "4194304");
+}
+
 static void memory_outlives_its_worker(void **state)
 {
 	char payload[4096];
@@ -313,6 +344,8 @@ int main(int argc, char **argv)
 		T(memory_does_everything_under_its_profile),
 		T(file_does_everything_under_its_profile),
 		T(file_zeroes_where_the_file_system_cannot),
+		T(null_forgets_everything_under_its_profile),
+		T(an_image_may_be_larger_than_the_volume_and_does_not_grow),
 		T(memory_outlives_its_worker),
 		T(requests_at_once_all_return),
 		T(a_stopped_worker_goes_on),

@@ -109,8 +109,8 @@ void confined_start(struct confined *c, const char *type, const struct worker_se
 	assert_true(c->pid >= 0);
 	if (c->pid == 0)
 		become_worker(program,
-			      (int[]){ null, null, null, c->link, pair[1], profile, resource }, 7,
-			      argument);
+			      (int[]){ null, null, null, c->link, pair[1], profile, resource },
+			      resource < 0 ? 6 : 7, argument);
 	close(pair[1]);
 }
 

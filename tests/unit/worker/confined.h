@@ -28,7 +28,7 @@ struct confined {
 /* The setup of a volume; a test may change it before confined_start(). */
 void confined_fill_setup(struct worker_setup *ret_setup);
 
-/* Starts the program with one resource. argument: one for its command line, or NULL. */
+/* Starts the program with one resource; negative: none. argument: one for its command line, or NULL. */
 void confined_start(struct confined *c, const char *type, const struct worker_setup *setup,
 		    int resource, const char *argument);
 
