@@ -61,6 +61,7 @@ enum parser_method {
 	PARSER_METHOD_DESCRIBE,
 	PARSER_METHOD_LIST,
 	PARSER_METHOD_SUBSCRIBE,
+	PARSER_METHOD_LIST_BACKENDS,
 };
 
 enum parser_refusal {

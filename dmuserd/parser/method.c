@@ -164,6 +164,7 @@ static const struct method dmuser_methods[] = {
 	{ .name = "Describe", .number = PARSER_METHOD_DESCRIBE, .fields = describe_fields,
 	  .prepare = prepare_volume },
 	{ .name = "List", .number = PARSER_METHOD_LIST, .fields = nothing_fields },
+	{ .name = "ListBackends", .number = PARSER_METHOD_LIST_BACKENDS, .fields = nothing_fields },
 	{ .name = "Subscribe", .number = PARSER_METHOD_SUBSCRIBE, .fields = nothing_fields,
 	  .needs_more = true },
 	{},

@@ -145,9 +145,7 @@ static int take_size(const struct parser_manifest *manifest, const struct parser
 		return failure_set(failure, FAILURE_INVALID_PARAMETER, "size_bytes",
 				   "must be a multiple of %u", spec->block_size);
 	if (size < manifest->min_size_bytes || size > manifest->max_size_bytes)
-		return failure_set(failure, FAILURE_INVALID_PARAMETER, "size_bytes",
-				   "backend %s takes %" PRIu64 " to %" PRIu64, manifest->type,
-				   manifest->min_size_bytes, manifest->max_size_bytes);
+		return failure_set_size(failure, "the volume", size, manifest);
 	return 0;
 }
 

@@ -2,46 +2,67 @@
 /*
  * The installed backends; see backend.h.
  *
- * Owns what is known of each. Opens the manifests, which must be root's own, and has parsers read them:
- * each by one of its own, all at once, within a deadline. Believes a parser what the manifest says, as
- * far as the message passes parser_message_check(), and not which backend it is about.
+ * Owns what is known of each, and one entry a manifest, which tells the file that was read from the one that
+ * is there now. Opens the manifests, which must be root's own, and has backend-load.c read those that are
+ * new, all at once. One that cannot be taken is in no other's way.
  */
 #include "dmuserd/supervisor/backend.h"
+#include "dmuserd/supervisor/backend-load.h"
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/manager.h"
-#include "dmuserd/supervisor/parser-message.h"
-#include "dmuserd/supervisor/parser-pool.h"
 #include "util/cleanup.h"
-#include "util/fd.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #define SUFFIX ".json"
 /* Beyond what an administrator installs; each costs a parser at start. */
 #define BACKENDS_MAX 64
-#define DEADLINE_USEC UINT64_C(20000000)
+#define REASON_SIZE 384
 
-struct loading {
-	struct loading *next;
+/* A file as it was: whatever is written, replaced or made readable changes one of these. */
+struct version {
+	ino_t inode;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+struct entry {
 	struct backends *backends;
 	char type[NAME_BACKEND_MAX + 1];
-	int fd; /* the manifest */
-	struct parser *parser;
-	sd_event_source *io, *deadline;
+	struct version version; /* that was read, or is being read; inode 0: none */
+	bool present;           /* in the directory, at the last look */
+	struct backend_load *load;
+	const struct backend *backend; /* NULL: cannot be had */
+	char reason[REASON_SIZE];      /* why not */
+};
+
+struct waiter {
+	struct waiter *next;
+	char type[NAME_BACKEND_MAX + 1]; /* empty: for all of them */
+	backends_ready_fn ready;
+	void *userdata;
+};
+
+/* Every backend that there was: volumes that are there point to what they were made of. */
+struct known {
+	struct known *next;
+	struct backend backend;
 };
 
 struct backends {
 	struct manager *m;
 	backends_loaded_fn done;
-	struct loading *loading;
-	int error; /* the first */
+	int error; /* the first of the start */
 	sd_event_source *finish;
+	struct waiter *waiters;
+	struct known *known;
 	size_t n;
-	struct backend *all[BACKENDS_MAX];
+	struct entry *entries[BACKENDS_MAX]; /* by type */
 };
+
+/* What is known */
 
 const struct backend *backend_find(const struct manager *m, const char *type)
 {
@@ -59,167 +80,153 @@ const struct backend *backend_next(const struct manager *m, const struct backend
 
 	if (!backends)
 		return NULL;
-	while (previous && i < backends->n && backends->all[i] != previous)
+	while (previous && i < backends->n && backends->entries[i]->backend != previous)
 		i++;
 	if (previous)
 		i++;
-	return i < backends->n ? backends->all[i] : NULL;
+	while (i < backends->n && !backends->entries[i]->backend)
+		i++;
+	return i < backends->n ? backends->entries[i]->backend : NULL;
 }
 
-/* One manifest has come. */
-static int take_manifest(struct backends *backends, const struct parser_manifest *manifest)
+bool backend_rejected(const struct manager *m, size_t index, const char **ret_type,
+		      const char **ret_reason)
 {
-	const struct settings *s = &backends->m->settings;
-	struct backend *b = calloc(1, sizeof(*b));
+	const struct backends *backends = m->backends;
 
-	if (!b)
+	for (size_t i = 0; backends && i < backends->n; i++) {
+		const struct entry *e = backends->entries[i];
+
+		if (!e->reason[0] || index-- > 0)
+			continue;
+		*ret_type = e->type;
+		*ret_reason = e->reason;
+		return true;
+	}
+	return false;
+}
+
+const char *backend_missing(const struct backend *backend)
+{
+	if (access(backend->executable, X_OK) < 0)
+		return backend->executable;
+	return access(backend->profile, R_OK) < 0 ? backend->profile : NULL;
+}
+
+static bool is_loading(const struct backends *backends, const char *type)
+{
+	for (size_t i = 0; i < backends->n; i++) {
+		const struct entry *e = backends->entries[i];
+
+		if (e->load && (!type[0] || strcmp(e->type, type) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* What a manifest says */
+
+/* The same words as before are the same backend. */
+static int take_manifest(struct entry *e, const struct parser_manifest *manifest)
+{
+	const struct settings *s = &e->backends->m->settings;
+	struct known *known;
+	struct backend *b;
+
+	if (e->backend && memcmp(&e->backend->manifest, manifest, sizeof(*manifest)) == 0)
+		return 0;
+	known = calloc(1, sizeof(*known));
+	if (!known)
 		return -ENOMEM;
+	known->next = e->backends->known;
+	e->backends->known = known;
+	b = &known->backend;
 	b->manifest = *manifest;
 	snprintf(b->executable, sizeof(b->executable), "%s/backends/dmuser-backend-%s",
 		 s->libexec_dir, manifest->type);
 	snprintf(b->profile, sizeof(b->profile), "%s/seccomp/%s.bpf", s->libexec_dir,
 		 manifest->profile);
-	if (access(b->executable, X_OK) < 0 || access(b->profile, R_OK) < 0)
-		log_print(LOG_WARNING, "backend %s: not complete, its volumes will fail: %s or %s: %s",
-			  manifest->type, b->executable, b->profile, strerror(errno));
-	backends->all[backends->n++] = b;
+	if (backend_missing(b))
+		log_print(LOG_WARNING, "backend %s: not complete, its volumes will fail: %s: %s",
+			  e->type, backend_missing(b), strerror(errno));
+	e->backend = b;
 	return 0;
 }
 
-static void loading_free(struct loading *l)
+static void reject(struct entry *e, const char *reason)
 {
-	struct loading **at = &l->backends->loading;
-
-	while (*at != l)
-		at = &(*at)->next;
-	*at = l->next;
-	parser_pool_cancel(l->backends->m->parsers, l);
-	sd_event_source_disable_unref(l->io);
-	sd_event_source_disable_unref(l->deadline);
-	parser_end(l->parser);
-	closep(&l->fd);
-	free(l);
+	e->backend = NULL;
+	snprintf(e->reason, sizeof(e->reason), "%s/backends/%s" SUFFIX ": %s",
+		 e->backends->m->settings.libexec_dir, e->type, reason);
+	log_limited(LOG_ERR, "backend %s: manifest not taken: %s", e->type, e->reason);
 }
 
-static int compare(const void *a, const void *b)
+static void note_error(struct backends *backends, int error)
 {
-	const struct backend *const *x = a, *const *y = b;
-
-	return strcmp((*x)->manifest.type, (*y)->manifest.type);
-}
-
-static int on_finish(sd_event_source *source, void *userdata)
-{
-	struct backends *backends = userdata;
-
-	qsort(backends->all, backends->n, sizeof(struct backend *), compare);
-	backends->done(backends->m, backends->n > 0 ? 0 : backends->error);
-	return 0;
-}
-
-/* This one is done with, however it ended. The last one ends it all, outside of everybody's calls. */
-static void finish(struct loading *l, int error)
-{
-	struct backends *backends = l->backends;
-
-	if (error < 0 && backends->error == 0)
+	if (backends->error == 0)
 		backends->error = error;
-	loading_free(l);
-	if (!backends->loading)
-		sd_event_source_set_enabled(backends->finish, SD_EVENT_ONESHOT);
 }
 
-static int take_message(struct loading *l, const struct parser_message *message)
+static void on_loaded(void *userdata, int error, const struct parser_manifest *manifest,
+		      const char *reason)
 {
-	if (message->event == PARSER_REFUSAL) {
-		log_print(LOG_ERR, "backend %s: its manifest cannot be taken, see \"%s\"", l->type,
-			  message->text);
-		return -EINVAL;
+	struct entry *e = userdata;
+	struct backends *backends = e->backends;
+
+	backend_load_free(take_ptr(&e->load));
+	e->reason[0] = '\0';
+	if (error == 0)
+		error = take_manifest(e, manifest);
+	if (error < 0) {
+		reject(e, reason ? reason : strerror(-error));
+		note_error(backends, error);
 	}
-	if (message->event != PARSER_MANIFEST || strcmp(message->manifest.type, l->type) != 0) {
-		log_print(LOG_ERR, "backend %s: its manifest is about another", l->type);
-		return -EINVAL;
+	/* It was not the file's fault: whoever asks next has it read again. */
+	if (error < 0 && error != -EINVAL)
+		e->version = (struct version){};
+	sd_event_source_set_enabled(backends->finish, SD_EVENT_ONESHOT);
+}
+
+/* The directory */
+
+static struct entry *find_entry(struct backends *backends, const char *type)
+{
+	for (size_t i = 0; i < backends->n; i++) {
+		if (strcmp(backends->entries[i]->type, type) == 0)
+			return backends->entries[i];
 	}
-	return take_manifest(l->backends, &message->manifest);
+	return NULL;
 }
 
-static int on_parser(sd_event_source *source, int fd, uint32_t events, void *userdata)
+/* NULL, and -ENOSPC or -ENOMEM in *ret_error. */
+static struct entry *new_entry(struct backends *backends, const char *type, int *ret_error)
 {
-	struct loading *l = userdata;
-	struct parser_message message;
-	int fds[PARSER_FDS_MAX];
-	size_t n_fds = 0;
-	const char *field = NULL;
-	int r = parser_message_receive(fd, &message, fds, &n_fds, &field);
+	struct entry *e;
+	size_t i;
 
-	if (r == -EAGAIN)
-		return 0;
-	if (r >= 0) {
-		fd_close_many(fds, n_fds);
-		r = take_message(l, &message);
-	} else {
-		log_print(LOG_ERR, "backend %s: its manifest's parser failed: %s (%s)", l->type,
-			  strerror(-r), r == -EPROTO ? field : "no message");
+	if (backends->n == BACKENDS_MAX) {
+		log_limited(LOG_ERR, "backend %s: left out, there are %d before it", type, BACKENDS_MAX);
+		*ret_error = -ENOSPC;
+		return NULL;
 	}
-	finish(l, r);
-	return 0;
-}
-
-static int assign(struct loading *l, struct parser *parser)
-{
-	int r;
-
-	l->parser = parser;
-	r = sd_event_add_io(l->backends->m->event, &l->io, parser_link(parser), EPOLLIN, on_parser, l);
-	if (r >= 0)
-		r = parser_message_order(parser_link(parser), PARSER_ASSIGN_MANIFEST, l->fd);
-	return r < 0 ? r : 0;
-}
-
-static void on_parser_ready(void *userdata, int error, struct parser *parser)
-{
-	struct loading *l = userdata;
-	int r = error < 0 ? error : assign(l, parser);
-
-	if (r < 0) {
-		log_print(LOG_ERR, "backend %s: no parser for its manifest: %s", l->type, strerror(-r));
-		finish(l, r);
+	e = calloc(1, sizeof(*e));
+	if (!e) {
+		*ret_error = -ENOMEM;
+		return NULL;
 	}
+	e->backends = backends;
+	snprintf(e->type, sizeof(e->type), "%s", type);
+	for (i = backends->n; i > 0 && strcmp(backends->entries[i - 1]->type, type) > 0; i--)
+		backends->entries[i] = backends->entries[i - 1];
+	backends->entries[i] = e;
+	backends->n++;
+	return e;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static void free_entry(struct entry *e)
 {
-	struct loading *l = userdata;
-
-	log_print(LOG_ERR, "backend %s: its manifest was not read in time", l->type);
-	finish(l, -ETIMEDOUT);
-	return 0;
-}
-
-static int load_one(struct backends *backends, const char *type, int fd)
-{
-	struct loading *l = calloc(1, sizeof(*l));
-	struct parser *parser = NULL;
-	int r;
-
-	if (!l) {
-		closep(&fd);
-		return -ENOMEM;
-	}
-	l->backends = backends;
-	l->fd = fd;
-	snprintf(l->type, sizeof(l->type), "%s", type);
-	l->next = backends->loading;
-	backends->loading = l;
-	r = sd_event_add_time_relative(backends->m->event, &l->deadline, CLOCK_MONOTONIC,
-				       DEADLINE_USEC, 0, on_deadline, l);
-	if (r >= 0)
-		r = parser_pool_take(backends->m->parsers, on_parser_ready, l, &parser);
-	if (r == 0)
-		r = assign(l, parser);
-	if (r < 0)
-		loading_free(l);
-	return r < 0 ? r : 0;
+	backend_load_free(e->load);
+	free(e);
 }
 
 /* A manifest decides what root opens for whom: nobody else may have written it. */
@@ -236,6 +243,30 @@ static int open_manifest(int dir, const char *name, int *ret_fd)
 	return 0;
 }
 
+static int load(struct entry *e, int dir, const char *name)
+{
+	int fd = -EBADF;
+	int r = open_manifest(dir, name, &fd);
+
+	backend_load_free(take_ptr(&e->load));
+	if (r == 0)
+		return backend_load_start(e->backends->m, e->type, fd, on_loaded, e, &e->load);
+	reject(e, r == -EPERM || r == -ELOOP ? "not a file that is root's alone" : strerror(-r));
+	return 0;
+}
+
+static struct version version_of(const struct stat *st)
+{
+	return (struct version){ st->st_ino, st->st_size, st->st_mtim, st->st_ctim };
+}
+
+static bool is_version(const struct version *a, const struct version *b)
+{
+	return a->inode == b->inode && a->size == b->size &&
+	       a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
 /* TYPE.json; anything else in the directory is no manifest. */
 static bool is_manifest(const char *name, char ret_type[static NAME_BACKEND_MAX + 1])
 {
@@ -249,46 +280,162 @@ static bool is_manifest(const char *name, char ret_type[static NAME_BACKEND_MAX 
 	return name_is_backend(ret_type);
 }
 
-static int load_entry(struct backends *backends, DIR *dir, const char *name, size_t *n)
+static int look_at(struct backends *backends, int dir, const char *name)
 {
 	char type[NAME_BACKEND_MAX + 1];
-	int fd = -EBADF, r;
+	struct version version;
+	struct entry *e;
+	struct stat st;
+	int r = 0;
 
-	if (!is_manifest(name, type))
+	if (!is_manifest(name, type) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (*n == BACKENDS_MAX) {
-		log_print(LOG_ERR, "backend %s: left out, there are %d before it", type, BACKENDS_MAX);
+	e = find_entry(backends, type);
+	if (!e)
+		e = new_entry(backends, type, &r);
+	if (!e)
+		return r == -ENOSPC ? 0 : r;
+	e->present = true;
+	version = version_of(&st);
+	if (is_version(&e->version, &version))
 		return 0;
-	}
-	r = open_manifest(dirfd(dir), name, &fd);
-	if (r < 0) {
-		log_print(LOG_ERR, "backend %s: manifest not taken: %s", type,
-			  r == -EPERM ? "not a file that is root's alone" : strerror(-r));
-		return 0;
-	}
-	(*n)++;
-	return load_one(backends, type, fd);
+	r = load(e, dir, name);
+	if (r == 0)
+		e->version = version;
+	return r;
 }
 
-static int load_directory(struct backends *backends)
+static void drop_absent(struct backends *backends)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < backends->n; i++) {
+		if (backends->entries[i]->present) {
+			backends->entries[kept++] = backends->entries[i];
+			continue;
+		}
+		free_entry(backends->entries[i]);
+		/* Whoever waits for it need not any more. */
+		sd_event_source_set_enabled(backends->finish, SD_EVENT_ONESHOT);
+	}
+	backends->n = kept;
+}
+
+static int look(struct backends *backends)
 {
 	char path[sizeof(backends->m->settings.libexec_dir) + sizeof("/backends")];
 	_cleanup_(closedirp) DIR *dir = NULL;
 	const struct dirent *entry;
-	size_t n = 0;
 	int r = 0;
 
 	snprintf(path, sizeof(path), "%s/backends", backends->m->settings.libexec_dir);
 	dir = opendir(path);
 	if (!dir) {
-		log_print(LOG_ERR, "%s: %s", path, strerror(errno));
-		return -errno;
+		r = -errno;
+		log_limited(LOG_ERR, "%s: %s", path, strerror(-r));
+		return r;
 	}
+	for (size_t i = 0; i < backends->n; i++)
+		backends->entries[i]->present = false;
 	while (r == 0 && (entry = readdir(dir)))
-		r = load_entry(backends, dir, entry->d_name, &n);
-	if (r == 0 && n == 0)
-		log_print(LOG_WARNING, "%s: no backend is installed; no volume can be made", path);
+		r = look_at(backends, dirfd(dir), entry->d_name);
+	if (r == 0)
+		drop_absent(backends);
 	return r;
+}
+
+/* Those who wait */
+
+/* The first whose wait is over, taken from the list. */
+static struct waiter *next_ready(struct backends *backends)
+{
+	for (struct waiter **at = &backends->waiters; *at; at = &(*at)->next) {
+		struct waiter *w = *at;
+
+		if (is_loading(backends, w->type))
+			continue;
+		*at = w->next;
+		return w;
+	}
+	return NULL;
+}
+
+/* Outside of everybody's calls. One that is called may add or cancel others. */
+static int on_finish(sd_event_source *source, void *userdata)
+{
+	struct backends *backends = userdata;
+
+	for (struct waiter *w; (w = next_ready(backends));) {
+		backends_ready_fn ready = w->ready;
+		void *waiter = w->userdata;
+
+		free(w);
+		ready(waiter);
+	}
+	return 0;
+}
+
+static int await(struct backends *backends, const char *type, backends_ready_fn ready, void *userdata)
+{
+	struct waiter *w = calloc(1, sizeof(*w)), **at = &backends->waiters;
+
+	if (!w)
+		return -ENOMEM;
+	snprintf(w->type, sizeof(w->type), "%s", type);
+	w->ready = ready;
+	w->userdata = userdata;
+	while (*at)
+		at = &(*at)->next;
+	*at = w;
+	return 0;
+}
+
+int backends_refresh(struct manager *m, const char *type, backends_ready_fn ready, void *userdata)
+{
+	const char *awaited = type ? type : "";
+	int r = look(m->backends);
+
+	if (r == -ENOMEM)
+		return r;
+	if (!is_loading(m->backends, awaited))
+		return 0;
+	r = await(m->backends, awaited, ready, userdata);
+	return r < 0 ? r : 1;
+}
+
+void backends_cancel(struct manager *m, const void *userdata)
+{
+	struct waiter **at = &m->backends->waiters;
+
+	while (*at && (*at)->userdata != userdata)
+		at = &(*at)->next;
+	if (*at) {
+		struct waiter *w = *at;
+
+		*at = w->next;
+		free(w);
+	}
+}
+
+/* The start and the end */
+
+static void on_all_loaded(void *userdata)
+{
+	struct backends *backends = userdata;
+
+	backends->done(backends->m, backend_next(backends->m, NULL) ? 0 : backends->error);
+}
+
+static int load_all(struct backends *backends)
+{
+	int r = look(backends);
+
+	if (r == 0 && backends->n == 0)
+		log_print(LOG_WARNING, "%s/backends: no backend is installed; no volume can be made",
+			  backends->m->settings.libexec_dir);
+	if (r == 0)
+		r = await(backends, "", on_all_loaded, backends);
+	return r < 0 ? r : sd_event_source_set_enabled(backends->finish, SD_EVENT_ONESHOT);
 }
 
 int backends_load(struct manager *m, backends_loaded_fn done)
@@ -302,11 +449,7 @@ int backends_load(struct manager *m, backends_loaded_fn done)
 	backends->done = done;
 	r = sd_event_add_defer(m->event, &backends->finish, on_finish, backends);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(backends->finish, SD_EVENT_OFF);
-	if (r >= 0)
-		r = load_directory(backends);
-	if (r >= 0 && !backends->loading)
-		r = sd_event_source_set_enabled(backends->finish, SD_EVENT_ONESHOT);
+		r = load_all(backends);
 	if (r < 0) {
 		backends_free(backends);
 		return r;
@@ -319,10 +462,16 @@ void backends_free(struct backends *backends)
 {
 	if (!backends)
 		return;
-	while (backends->loading)
-		loading_free(backends->loading);
 	sd_event_source_disable_unref(backends->finish);
+	for (struct waiter *w; (w = backends->waiters);) {
+		backends->waiters = w->next;
+		free(w);
+	}
 	for (size_t i = 0; i < backends->n; i++)
-		free(backends->all[i]);
+		free_entry(backends->entries[i]);
+	for (struct known *known; (known = backends->known);) {
+		backends->known = known->next;
+		free(known);
+	}
 	free(backends);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The installed backends: one manifest each, read once, at start, by a parser process.
+ * The installed backends: one manifest each, read by a parser process; again when it has changed.
+ *
+ * Installing two files is all there is to a new backend: whoever asks for one looks into the directory, by
+ * backends_refresh(). Volumes go on with what their backend's manifest said when they were made.
  */
 #pragma once
 
@@ -18,10 +21,19 @@ struct backend {
 	char profile[256];    /* <libexec_dir>/seccomp/PROFILE.bpf */
 };
 
-/* NULL if there is none. Lives as long as the manager. */
+/* As of the last look. NULL if there is none. Lives as long as the manager, whatever becomes of its manifest. */
 const struct backend *backend_find(const struct manager *m, const char *type);
-/* Iterates: NULL starts and ends. */
+/* Iterates by name: NULL starts and ends. Not across a refresh. */
 const struct backend *backend_next(const struct manager *m, const struct backend *previous);
+/* The file without which its volumes would fail: looked for now. NULL: all is there. */
+const char *backend_missing(const struct backend *backend);
+
+/*
+ * A manifest that could not be taken: the `index`th, with its backend's name and what is wrong, which live
+ * until the next refresh. False: there are no more.
+ */
+bool backend_rejected(const struct manager *m, size_t index, const char **ret_type,
+		      const char **ret_reason);
 
 /* Called once from the loop: every manifest has been read. 0, or a negative errno if none could be. */
 typedef void (*backends_loaded_fn)(struct manager *m, int error);
@@ -32,6 +44,17 @@ typedef void (*backends_loaded_fn)(struct manager *m, int error);
  */
 int backends_load(struct manager *m, backends_loaded_fn done);
 void backends_free(struct backends *backends);
+
+typedef void (*backends_ready_fn)(void *userdata);
+
+/*
+ * Looks whether manifests have come, changed or gone, and begins to read those. 0: nothing that is known of
+ * `type` (NULL: of any) is out of date. 1: that is being read, and `ready` will be called once, from the
+ * loop. Or -ENOMEM. What cannot be read is logged, and was as it is.
+ */
+int backends_refresh(struct manager *m, const char *type, backends_ready_fn ready, void *userdata);
+/* The waiter with this userdata does not want to know any more. No such waiter is fine. */
+void backends_cancel(struct manager *m, const void *userdata);
 
 /*
  * Checks size, block size and options of a Create against the manifest, fills in defaults and orders the

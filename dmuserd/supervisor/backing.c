@@ -53,6 +53,7 @@ static int open_path(const char *path, uint64_t flags, mode_t mode)
 }
 
 #define REFUSE(...) failure_set(failure, FAILURE_INVALID_OPTION, request->option, __VA_ARGS__)
+#define IN_USE(...) failure_set(failure, FAILURE_BACKING_IN_USE, request->option, __VA_ARGS__)
 
 /* What may be opened at all, judged on an O_PATH descriptor, which touches nothing. */
 static int check_kind(const struct backing_request *request, const struct stat *st,
@@ -82,7 +83,8 @@ static int reopen(const struct backing_request *request, int path_fd, const stru
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
 	fd = open(link, flags);
 	if (fd < 0 && errno == EBUSY)
-		return REFUSE("%s is in use", request->path);
+		return IN_USE("%s is in use: mounted, part of another device, or a volume's",
+			      request->path);
 	if (fd < 0)
 		return REFUSE("cannot open %s: %s", request->path, strerror(errno));
 	*ret_fd = fd;
@@ -136,7 +138,7 @@ static int lock(const struct backing_request *request, int fd, struct failure *f
 	if (flock(fd, (request->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK)
-		return REFUSE("%s is in use by another volume", request->path);
+		return IN_USE("%s is in use by another volume", request->path);
 	return REFUSE("cannot lock %s: %s", request->path, strerror(errno));
 }
 
@@ -167,8 +169,9 @@ static int check_size(const struct backing_request *request, int fd, uint64_t *r
 		return REFUSE("%s has %" PRIu64 " bytes, fewer than the %" PRIu64 " asked for",
 			      request->path, found, size);
 	if (size % request->block_size != 0)
-		return REFUSE("%s has %" PRIu64 " bytes, which is no multiple of the block size %u",
-			      request->path, size, request->block_size);
+		return REFUSE("%s has %" PRIu64 " bytes, which is no multiple of the block size %u; "
+			      "the size %" PRIu64 " can be asked for", request->path, size,
+			      request->block_size, size - size % request->block_size);
 	*ret_size_bytes = size;
 	return 0;
 }

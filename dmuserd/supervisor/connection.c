@@ -221,6 +221,15 @@ void connection_subscribe(struct connection *c, char *text)
 	connection_answer(c, text);
 }
 
+void connection_goes_on_as(struct connection *c, struct call *call)
+{
+	c->call = NULL;
+	if (c->state == CONNECTION_CLOSED)
+		dispatch_abandon(call);
+	else
+		c->call = call;
+}
+
 bool connection_is_subscribed(const struct connection *c)
 {
 	return c->state == CONNECTION_SUBSCRIBED;
@@ -258,10 +267,8 @@ static void request(struct connection *c, const struct parser_message *message, 
 
 	if (r < 0)
 		connection_close(c);
-	else if (r > 0 && c->state == CONNECTION_CLOSED)
-		dispatch_abandon(call);
 	else if (r > 0)
-		c->call = call;
+		connection_goes_on_as(c, call);
 }
 
 /* fds: PARSER_FDS_MAX places; what is in them afterwards is closed. */

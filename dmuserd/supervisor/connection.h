@@ -51,6 +51,8 @@ struct connection *connection_next(struct front *front, struct connection *previ
 void connection_answer(struct connection *c, char *text);
 /* The same for the first answer of a subscription; there will be no other call. */
 void connection_subscribe(struct connection *c, char *text);
+/* Another call stands for the one that is under way, from here on. */
+void connection_goes_on_as(struct connection *c, struct call *call);
 bool connection_is_subscribed(const struct connection *c);
 /* One more message to a subscriber, who is cut off when it does not read. */
 void connection_tell(struct connection *c, const char *text);

@@ -11,7 +11,9 @@
 #include "dmuserd/supervisor/interface.h"
 #include "dmuserd/supervisor/lease.h"
 #include "dmuserd/supervisor/reply.h"
+#include "dmuserd/supervisor/usage.h"
 #include "util/cleanup.h"
+#include "util/fd.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -38,6 +40,9 @@ struct call {
 	size_t n_parts, n_pending;
 	struct failure failure; /* the first */
 	struct release_result failed_result;
+	/* One that waits for a manifest to be read, as it came; NULL: not that. */
+	struct parser_message *message;
+	int fds[PARSER_FDS_MAX];
 };
 
 static struct call *call_new(struct connection *c, const char *name)
@@ -62,6 +67,11 @@ static void call_free(struct call *call)
 	*call->previous = call->next;
 	if (call->next)
 		call->next->previous = call->previous;
+	if (call->message) {
+		backends_cancel(call->front->m, call);
+		fd_close_many(call->fds, PARSER_FDS_MAX);
+	}
+	free(call->message);
 	free(call->parts);
 	free(call);
 }
@@ -210,37 +220,6 @@ static void get_info(struct connection *c)
 
 /* Create */
 
-static bool is_memory(const struct backend *backend)
-{
-	for (size_t i = 0; i < backend->manifest.n_resources; i++) {
-		if (backend->manifest.resources[i] == MANIFEST_MEMFD)
-			return true;
-	}
-	return false;
-}
-
-static uint64_t memory_of(const struct volume_spec *spec)
-{
-	return is_memory(spec->backend) && spec->size_bytes != PARSER_UNSET ? spec->size_bytes : 0;
-}
-
-static struct volume_usage usage_of(struct manager *m, uid_t uid)
-{
-	struct volume_usage usage = {};
-
-	for (struct volume *v = volume_next(m, NULL); v; v = volume_next(m, v)) {
-		const struct volume_spec *spec = volume_spec(v);
-
-		usage.all++;
-		if (spec->owner != uid)
-			continue;
-		usage.of_uid++;
-		if (__builtin_add_overflow(usage.bytes_of_uid, memory_of(spec), &usage.bytes_of_uid))
-			usage.bytes_of_uid = UINT64_MAX;
-	}
-	return usage;
-}
-
 static const char *container_of(const struct parser_create *asked)
 {
 	return asked->container.id[0] ? asked->container.id : NULL;
@@ -270,7 +249,7 @@ static int specify(struct connection *c, const struct parser_create *asked, stru
 	if (r <= 0)
 		return r;
 	usage = usage_of(m, peer->uid);
-	return policy_create(&m->settings, peer, &usage, memory_of(ret_spec), failure);
+	return policy_create(&m->settings, peer, &usage, usage_memory(ret_spec), failure);
 }
 
 /* Whoever asked has it now; or, if there is nobody any more, it goes again. */
@@ -609,15 +588,17 @@ static void ping(struct connection *c)
 	connection_answer(c, text);
 }
 
-static int dispatch_dmuser(struct connection *c, const struct parser_message *message, int *fds,
-			   struct call **ret_call)
+static void list_backends(struct connection *c)
 {
-	struct failure failure = {};
+	char *text = NULL;
 
-	if (policy_serves(connection_peer(c), &failure) < 0) {
-		answer_failure(c, NULL, &failure, NULL);
-		return 0;
-	}
+	reply_backends(connection_front(c)->m, &text);
+	connection_answer(c, text);
+}
+
+static int carry_out(struct connection *c, const struct parser_message *message, int *fds,
+		     struct call **ret_call)
+{
 	switch (message->method) {
 	case PARSER_METHOD_PING:
 		ping(c);
@@ -635,12 +616,69 @@ static int dispatch_dmuser(struct connection *c, const struct parser_message *me
 	case PARSER_METHOD_LIST:
 		connection_answer(c, list_text(c, REPLY_LIST));
 		return 0;
+	case PARSER_METHOD_LIST_BACKENDS:
+		list_backends(c);
+		return 0;
 	case PARSER_METHOD_SUBSCRIBE:
 		connection_subscribe(c, list_text(c, REPLY_SNAPSHOT));
 		return 0;
 	default:
 		return -EPROTO;
 	}
+}
+
+static void on_manifests_read(void *userdata)
+{
+	struct call *waited = userdata, *call = NULL;
+	struct connection *c = waited->connection;
+	int r = carry_out(c, waited->message, waited->fds, &call);
+
+	if (r < 0)
+		connection_answer(c, NULL);
+	else if (r > 0)
+		connection_goes_on_as(c, call);
+	call_free(waited);
+}
+
+/* 0: what is known of the backends that the request is about is up to date; otherwise as dispatch(). */
+static int await_manifests(struct connection *c, const struct parser_message *message, int *fds,
+			   struct call **ret_call)
+{
+	const char *type = message->method == PARSER_METHOD_CREATE ? message->create.backend : NULL;
+	struct call *call;
+	int r;
+
+	if (!type && message->method != PARSER_METHOD_LIST_BACKENDS)
+		return 0;
+	call = call_new(c, "");
+	if (!call)
+		return -ENOMEM;
+	r = backends_refresh(call->front->m, type, on_manifests_read, call);
+	call->message = r > 0 ? malloc(sizeof(*message)) : NULL;
+	if (r <= 0 || !call->message) {
+		backends_cancel(call->front->m, call);
+		call_free(call);
+		return r <= 0 ? r : -ENOMEM;
+	}
+	*call->message = *message;
+	for (size_t i = 0; i < PARSER_FDS_MAX; i++)
+		call->fds[i] = take_fd(&fds[i]);
+	*ret_call = call;
+	return 1;
+}
+
+static int dispatch_dmuser(struct connection *c, const struct parser_message *message, int *fds,
+			   struct call **ret_call)
+{
+	struct failure failure = {};
+	int r;
+
+	if (policy_serves(connection_peer(c), &failure) < 0) {
+		answer_failure(c, NULL, &failure, NULL);
+		return 0;
+	}
+	r = await_manifests(c, message, fds, ret_call);
+	return r != 0 ? r : carry_out(c, message, fds, ret_call);
 }
 
 int dispatch(struct connection *c, const struct parser_message *message, int *fds,

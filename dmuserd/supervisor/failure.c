@@ -7,6 +7,7 @@
 #include "dmuserd/supervisor/volume.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -24,10 +25,12 @@ static int failure_errno(enum failure_kind kind)
 	case FAILURE_VOLUME_BOUND:
 	case FAILURE_VOLUME_BUSY:
 	case FAILURE_OPERATION_PENDING:
+	case FAILURE_BACKING_IN_USE:
 		return -EBUSY;
 	case FAILURE_NONE:
 	case FAILURE_INVALID_OPTION:
 	case FAILURE_INVALID_PARAMETER:
+	case FAILURE_INVALID_SIZE:
 		return -EINVAL;
 	case FAILURE_BACKEND_FAILED:
 		return -EIO;
@@ -61,12 +64,28 @@ int failure_set(struct failure *f, enum failure_kind kind, const char *subject, 
 	return failure_errno(kind);
 }
 
+int failure_set_size(struct failure *f, const char *what, uint64_t size_bytes,
+		     const struct parser_manifest *manifest)
+{
+	bool small = size_bytes < manifest->min_size_bytes;
+	int r = failure_set(f, FAILURE_INVALID_SIZE, NULL,
+			    "%s has %" PRIu64 " bytes, and the %s that backend %s serves has %" PRIu64,
+			    what, size_bytes, small ? "smallest" : "largest", manifest->type,
+			    small ? manifest->min_size_bytes : manifest->max_size_bytes);
+
+	f->min_size_bytes = manifest->min_size_bytes;
+	f->max_size_bytes = manifest->max_size_bytes;
+	return r;
+}
+
 bool failure_outlasts(const struct failure *f)
 {
 	switch (f->kind) {
 	case FAILURE_NO_SUCH_BACKEND:
 	case FAILURE_INVALID_OPTION:
 	case FAILURE_INVALID_PARAMETER:
+	case FAILURE_INVALID_SIZE:
+	case FAILURE_BACKING_IN_USE:
 	case FAILURE_BACKEND_FAILED:
 	case FAILURE_OWNER_GONE:
 	case FAILURE_QUOTA_EXCEEDED:
@@ -91,7 +110,7 @@ bool failure_outlasts(const struct failure *f)
 void failure_describe(const struct failure *f, char *ret_text, size_t size)
 {
 	bool named = f->kind == FAILURE_NO_SUCH_BACKEND || f->kind == FAILURE_INVALID_OPTION ||
-		     f->kind == FAILURE_INVALID_PARAMETER;
+		     f->kind == FAILURE_INVALID_PARAMETER || f->kind == FAILURE_BACKING_IN_USE;
 
 	if (f->kind == FAILURE_TIMED_OUT)
 		snprintf(ret_text, size, "timed out at %s: %s", f->subject, f->reason);

@@ -137,6 +137,7 @@ static const char *check_request(const struct parser_message *m, size_t n_fds)
 	case PARSER_METHOD_PING:
 	case PARSER_METHOD_LIST:
 	case PARSER_METHOD_SUBSCRIBE:
+	case PARSER_METHOD_LIST_BACKENDS:
 		return check_bare(m, n_fds);
 	case PARSER_METHOD_CREATE:
 		return check_create(&m->create, n_fds);

@@ -297,6 +297,73 @@ int reply_released(const struct reply_released *released, size_t n_released, cha
 	return answer(one("released", array), false, ret_text);
 }
 
+/* Backends */
+
+/* The name that C does not let an array of unnamed structs have. */
+typedef __typeof__(((struct parser_manifest *)NULL)->options[0]) manifest_option;
+
+static const char *const kind_names[] = {
+	[MANIFEST_STRING] = "string",
+	[MANIFEST_INTEGER] = "integer",
+	[MANIFEST_BOOLEAN] = "boolean",
+	[MANIFEST_SIZE] = "size",
+};
+
+static const char *const resource_names[] = {
+	[MANIFEST_MEMFD] = "memfd",
+	[MANIFEST_FILE] = "file",
+};
+
+static json_object *backend_option(const struct parser_manifest *m, const manifest_option *option)
+{
+	json_object *object = one("name", string(option->name));
+
+	object = add(object, "summary", words(option->summary));
+	object = add(object, "kind", string(kind_names[option->kind]));
+	object = add(object, "required", json_object_new_boolean(option->required));
+	if (option->kind != MANIFEST_BOOLEAN) {
+		object = add(object, "min", json_object_new_int64(option->min));
+		object = add(object, "max", json_object_new_int64(option->max));
+	}
+	if (option->opens)
+		object = add(object, "opens", string(resource_names[m->resources[option->opens - 1]]));
+	return object;
+}
+
+static json_object *backend_object(const struct backend *b)
+{
+	const struct parser_manifest *m = &b->manifest;
+	json_object *object = one("type", string(m->type));
+	json_object *array = json_object_new_array();
+	const char *missing = backend_missing(b);
+
+	object = add(object, "summary", words(m->summary));
+	object = add(object, "profile", string(m->profile));
+	object = add(object, "size_min", integer(m->min_size_bytes));
+	object = add(object, "size_max", integer(m->max_size_bytes));
+	for (size_t i = 0; i < m->n_resources; i++)
+		array = append(array, string(resource_names[m->resources[i]]));
+	object = add(object, "resources", array);
+	array = json_object_new_array();
+	for (size_t i = 0; i < m->n_options; i++)
+		array = append(array, backend_option(m, &m->options[i]));
+	object = add(object, "options", array);
+	return missing ? add(object, "missing", words(missing)) : object;
+}
+
+int reply_backends(const struct manager *m, char **ret_text)
+{
+	json_object *backends = json_object_new_array(), *rejected = json_object_new_array();
+	const char *type, *reason;
+
+	for (const struct backend *b = backend_next(m, NULL); b; b = backend_next(m, b))
+		backends = append(backends, backend_object(b));
+	for (size_t i = 0; backend_rejected(m, i, &type, &reason); i++)
+		rejected = append(rejected,
+				  add(one("type", string(type)), "reason", words(reason)));
+	return answer(add(one("backends", backends), "rejected", rejected), false, ret_text);
+}
+
 /* Errors of io.dmuser */
 
 static json_object *available(const struct manager *m)
@@ -329,6 +396,15 @@ static int no_such_volume(const char *name, const char *last_failure, char **ret
 	if (last_failure)
 		parameters = add(parameters, "last_failure", words(last_failure));
 	return error("io.dmuser.NoSuchVolume", parameters, ret_text);
+}
+
+static int invalid_size(const struct failure *failure, char **ret_text)
+{
+	return error("io.dmuser.InvalidSize",
+		     add(two("reason", words(failure->reason), "min",
+			     integer(failure->min_size_bytes)),
+			 "max", integer(failure->max_size_bytes)),
+		     ret_text);
 }
 
 int reply_failure(const struct failure *failure, const struct reply_subject *subject, char **ret_text)
@@ -365,6 +441,13 @@ int reply_failure(const struct failure *failure, const struct reply_subject *sub
 			     ret_text);
 	case FAILURE_INVALID_OPTION:
 		return error("io.dmuser.InvalidOption",
+			     two("option", words(failure->subject), "reason",
+				 words(failure->reason)),
+			     ret_text);
+	case FAILURE_INVALID_SIZE:
+		return invalid_size(failure, ret_text);
+	case FAILURE_BACKING_IN_USE:
+		return error("io.dmuser.BackingInUse",
 			     two("option", words(failure->subject), "reason",
 				 words(failure->reason)),
 			     ret_text);

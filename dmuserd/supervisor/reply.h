@@ -34,6 +34,8 @@ struct reply_subject {
 };
 int reply_failure(const struct failure *failure, const struct reply_subject *subject, char **ret_text);
 
+int reply_backends(const struct manager *m, char **ret_text); /* those of backend.h */
+
 struct reply_released {
 	const char *name;
 	uid_t owner;

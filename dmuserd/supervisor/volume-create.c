@@ -73,12 +73,9 @@ static int check_found_size(struct volume *v, uint64_t size_bytes)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
 
-	if (size_bytes >= m->min_size_bytes &&
-	    (m->max_size_bytes == 0 || size_bytes <= m->max_size_bytes))
+	if (size_bytes >= m->min_size_bytes && size_bytes <= m->max_size_bytes)
 		return 0;
-	return volume_fail(v, FAILURE_INVALID_PARAMETER, "size_bytes",
-			   "%s serves from %" PRIu64 " to %" PRIu64 " bytes, not %" PRIu64, m->type,
-			   m->min_size_bytes, m->max_size_bytes, size_bytes);
+	return failure_set_size(&v->failure, "what it is to lie in", size_bytes, m);
 }
 
 static int open_resources(struct volume *v);
@@ -145,10 +142,16 @@ static int open_memory(struct volume *v)
 
 	snprintf(name, sizeof(name), "dmuser-%s", v->uuid);
 	r = backing_open_memory(name, v->size_bytes, &v->resources[v->n_resources]);
-	if (r < 0)
-		return volume_fail(v, FAILURE_INVALID_PARAMETER, "size_bytes",
-				   "cannot have %" PRIu64 " bytes of memory: %s", v->size_bytes,
-				   strerror(-r));
+	if (r < 0) {
+		const struct parser_manifest *m = &v->spec.backend->manifest;
+
+		r = volume_fail(v, FAILURE_INVALID_SIZE, NULL,
+				"this machine cannot have %" PRIu64 " bytes of memory in one piece: %s",
+				v->size_bytes, strerror(-r));
+		v->failure.min_size_bytes = m->min_size_bytes;
+		v->failure.max_size_bytes = m->max_size_bytes;
+		return r;
+	}
 	v->n_resources++;
 	v->blank = true;
 	return STEP_DONE;

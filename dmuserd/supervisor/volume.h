@@ -54,6 +54,8 @@ enum failure_kind {
 	FAILURE_NO_SUCH_BACKEND,        /* subject: backend */
 	FAILURE_INVALID_OPTION,         /* subject: option; reason */
 	FAILURE_INVALID_PARAMETER,      /* subject: parameter (org.varlink.service) */
+	FAILURE_INVALID_SIZE,           /* reason; min, max of the backend */
+	FAILURE_BACKING_IN_USE,         /* subject: option; reason */
 	FAILURE_BACKEND_FAILED,         /* reason */
 	FAILURE_OPERATION_PENDING,      /* subject: operation */
 	FAILURE_OWNER_GONE,             /* subject: container */
@@ -68,11 +70,16 @@ struct failure {
 	char subject[160];
 	char reason[256]; /* for a person: what went wrong and what to do */
 	uint64_t limit;
+	uint64_t min_size_bytes, max_size_bytes;
 };
 
 /* printf into f->reason; f->subject is copied and may be NULL. Returns a negative errno for chaining. */
 int failure_set(struct failure *f, enum failure_kind kind, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The same for a size that a backend does not serve. what: has that size; "the image". */
+int failure_set_size(struct failure *f, const char *what, uint64_t size_bytes,
+		     const struct parser_manifest *manifest);
 
 /* Whether it is worth telling to whoever asks later why there is no such volume. */
 bool failure_outlasts(const struct failure *f);

@@ -114,6 +114,68 @@ static void a_create_that_fails_says_why(void **state)
 	client_gone(&a);
 }
 
+static void a_create_waits_for_the_manifest_it_needs(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+	struct parser_message *m = says_create("v", false);
+
+	fake_manifests_are_read_late = true;
+	strcpy(m->create.container.id, "c1");
+	says_with_fd(&a, m);
+	assert_int_equal(fake_creates, 0);
+	assert_null(client_hears(&a));
+	/* Nobody else waits. */
+	says(&b, says_request(PARSER_METHOD_PING), "volumes");
+	fake_manifests_are_read();
+	assert_int_equal(fake_creates, 1);
+	assert_int_equal(fake_pidfds, 1);
+	fake_create_ends("v", true, NULL);
+	heard(&a, "\"container\":\"c1\"");
+	assert_true(parser_has_next(&a));
+	client_gone(&a);
+	client_gone(&b);
+}
+
+static void backends_are_listed_when_their_manifests_are_read(void **state)
+{
+	struct actor a = client_new(1000);
+
+	fake_manifests_are_read_late = true;
+	parser_says(&a, says_request(PARSER_METHOD_LIST_BACKENDS), -1);
+	assert_null(client_hears(&a));
+	fake_manifests_are_read();
+	heard(&a, "{\"backends\":[{\"type\":\"memory\"");
+	assert_true(parser_has_next(&a));
+	fake_manifests_are_read_late = false;
+	says(&a, says_request(PARSER_METHOD_LIST_BACKENDS), "\"rejected\":[{\"type\":\"broken\"");
+	client_gone(&a);
+}
+
+static void whoever_goes_while_a_manifest_is_read_is_forgotten(void **state)
+{
+	struct actor a = client_new(1000);
+
+	fake_manifests_are_read_late = true;
+	parser_says(&a, says_create("v", false), -1);
+	client_gone(&a);
+	assert_false(fake_somebody_waits());
+	assert_int_equal(fake_creates, 0);
+}
+
+static void what_fails_after_a_manifest_was_read_is_answered(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_create("v", false);
+
+	fake_manifests_are_read_late = true;
+	strcpy(m->create.backend, "nbd");
+	parser_says(&a, m, -1);
+	fake_manifests_are_read();
+	heard(&a, "io.dmuser.NoSuchBackend");
+	assert_true(parser_has_next(&a));
+	client_gone(&a);
+}
+
 static void a_pidfd_goes_where_it_belongs(void **state)
 {
 	struct actor a = client_new(1000);
@@ -565,6 +627,10 @@ int main(void)
 		TEST(ping_counts_ones_own_volumes),
 		TEST(a_create_is_answered_when_the_volume_is_there),
 		TEST(a_create_that_fails_says_why),
+		TEST(a_create_waits_for_the_manifest_it_needs),
+		TEST(backends_are_listed_when_their_manifests_are_read),
+		TEST(whoever_goes_while_a_manifest_is_read_is_forgotten),
+		TEST(what_fails_after_a_manifest_was_read_is_answered),
 		TEST(a_pidfd_goes_where_it_belongs),
 		TEST(a_pidfd_of_a_call_that_fails_is_closed),
 		TEST(a_name_of_several_containers_needs_one_said),

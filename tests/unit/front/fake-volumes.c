@@ -29,6 +29,10 @@ size_t fake_creates, fake_binds, fake_releases, fake_pidfds;
 char fake_bound_to[NAME_CONTAINER_MAX + 1];
 uint64_t fake_release_timeout_ms;
 
+bool fake_manifests_are_read_late;
+
+static backends_ready_fn fake_ready;
+static void *fake_ready_for;
 static struct volume *volumes;
 static volume_event_fn observer;
 static struct manager *observed;
@@ -37,6 +41,48 @@ static unsigned int number;
 const struct backend *backend_find(const struct manager *m, const char *type)
 {
 	return strcmp(type, "memory") == 0 ? &fake_memory : NULL;
+}
+
+int backends_refresh(struct manager *m, const char *type, backends_ready_fn ready, void *userdata)
+{
+	if (!fake_manifests_are_read_late)
+		return 0;
+	fake_ready = ready;
+	fake_ready_for = userdata;
+	return 1;
+}
+
+void backends_cancel(struct manager *m, const void *userdata)
+{
+	if (userdata == fake_ready_for)
+		fake_ready_for = NULL;
+}
+
+bool fake_somebody_waits(void)
+{
+	return fake_ready_for;
+}
+
+void fake_manifests_are_read(void)
+{
+	void *userdata = fake_ready_for;
+
+	assert_non_null(userdata);
+	fake_ready_for = NULL;
+	fake_ready(userdata);
+}
+
+const char *backend_missing(const struct backend *backend)
+{
+	return NULL;
+}
+
+bool backend_rejected(const struct manager *m, size_t index, const char **ret_type,
+		      const char **ret_reason)
+{
+	*ret_type = "broken";
+	*ret_reason = "field \"size\" cannot be taken";
+	return index == 0;
 }
 
 const struct backend *backend_next(const struct manager *m, const struct backend *previous)
@@ -55,6 +101,8 @@ void fake_volumes_reset(void)
 	fake_fails_next = FAILURE_NONE;
 	fake_creates = fake_binds = fake_releases = fake_pidfds = 0;
 	fake_bound_to[0] = '\0';
+	fake_manifests_are_read_late = false;
+	fake_ready_for = NULL;
 }
 
 static struct volume *find_any(const char *name)

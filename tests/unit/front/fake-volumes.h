@@ -10,6 +10,11 @@
 /* Backend "memory": a memfd, no options. */
 extern const struct backend fake_memory;
 
+/* backends_refresh() has its callers wait until fake_manifests_are_read(). */
+extern bool fake_manifests_are_read_late;
+void fake_manifests_are_read(void);
+bool fake_somebody_waits(void);
+
 void fake_volumes_reset(void);
 
 /* One that is there, active. NULL container: none. */

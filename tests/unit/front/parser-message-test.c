@@ -170,7 +170,7 @@ static void the_frame_is_checked(void **state)
 	REFUSED(create(), m.event = 0, "event");
 	REFUSED(create(), m.event = 99, "event");
 	REFUSED(create(), m.method = 0, "method");
-	REFUSED(create(), m.method = PARSER_METHOD_SUBSCRIBE + 1, "method");
+	REFUSED(create(), m.method = PARSER_METHOD_LIST_BACKENDS + 1, "method");
 	REFUSED(create(), m.flags = 4, "flags");
 	REFUSED(create(), m.flags = PARSER_CALL_MORE | PARSER_CALL_ONEWAY, "flags");
 	REFUSED(create(), m.refusal = 1, "refusal");

@@ -19,6 +19,19 @@ const struct backend *backend_next(const struct manager *m, const struct backend
 	return previous ? NULL : &memory;
 }
 
+const char *backend_missing(const struct backend *backend)
+{
+	return backend->executable[0] ? backend->executable : NULL;
+}
+
+bool backend_rejected(const struct manager *m, size_t index, const char **ret_type,
+		      const char **ret_reason)
+{
+	*ret_type = "broken";
+	*ret_reason = "field \"size\" cannot be taken";
+	return index == 0;
+}
+
 static int read_definition(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -237,6 +250,39 @@ static void what_a_volume_has_not_is_left_out(void **state)
 	json_object_put(message);
 }
 
+static void a_backend_tells_its_options_and_what_it_lacks(void **state)
+{
+	struct parser_manifest *m = &memory.manifest;
+	json_object *message, *backend, *option;
+	const struct backend before = memory;
+	struct manager manager = {};
+	char *text = NULL;
+
+	m->n_resources = 1;
+	m->resources[0] = MANIFEST_FILE;
+	m->n_options = 2;
+	m->options[0] = (__typeof__(m->options[0])){ .name = "path", .summary = "where",
+						     .kind = MANIFEST_STRING, .required = 1,
+						     .min = 2, .max = 4095, .opens = 1 };
+	m->options[1] = (__typeof__(m->options[1])){ .name = "huge", .kind = MANIFEST_BOOLEAN };
+	strcpy(memory.executable, "/none");
+	assert_int_equal(reply_backends(&manager, &text), 0);
+	message = answers("ListBackends", text);
+	backend = json_object_array_get_idx(member(member(message, "parameters"), "backends"), 0);
+	assert_string_equal(json_object_get_string(member(backend, "missing")), "/none");
+	option = json_object_array_get_idx(member(backend, "options"), 0);
+	assert_int_equal(json_object_get_int64(member(option, "max")), 4095);
+	assert_string_equal(json_object_get_string(member(option, "opens")), "file");
+	option = json_object_array_get_idx(member(backend, "options"), 1);
+	assert_false(json_object_object_get_ex(option, "max", NULL));
+	json_object_put(message);
+	memory = before;
+	assert_int_equal(reply_backends(&manager, &text), 0);
+	assert_null(strstr(text, "missing"));
+	assert_non_null(strstr(text, "\"rejected\":[{\"type\":\"broken\",\"reason\":\"field "));
+	free(text);
+}
+
 static void strings_are_escaped(void **state)
 {
 	char *text = NULL;
@@ -449,6 +495,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_state_of_a_volume_is_declared, prepare),
 		cmocka_unit_test_setup(what_a_volume_has_not_is_left_out, prepare),
+		cmocka_unit_test_setup(a_backend_tells_its_options_and_what_it_lacks, prepare),
 		cmocka_unit_test_setup(strings_are_escaped, prepare),
 		cmocka_unit_test(text_from_outside_is_made_harmless),
 		cmocka_unit_test(every_failure_is_a_declared_error),

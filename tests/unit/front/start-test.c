@@ -336,6 +336,143 @@ static void backends_come_in_the_order_of_their_names(void **state)
 	assert_string_equal(b->manifest.type, "b");
 }
 
+/* Later, when somebody asks */
+
+static size_t n_ready;
+
+static void on_ready(void *userdata)
+{
+	assert_ptr_equal(userdata, &n_ready);
+	n_ready++;
+}
+
+static int refresh(const char *type)
+{
+	return backends_refresh(&m, type, on_ready, &n_ready);
+}
+
+static void start_with(const char *type)
+{
+	char name[64];
+
+	n_ready = 0;
+	snprintf(name, sizeof(name), "%s.json", type);
+	write_manifest(name, 0644);
+	load(1);
+	parses(0, type, PARSER_MANIFEST);
+	assert_int_equal(load_error, 0);
+}
+
+static void nothing_new_is_not_waited_for(void **state)
+{
+	start_with("a");
+	assert_int_equal(refresh(NULL), 0);
+	assert_int_equal(refresh("a"), 0);
+	assert_int_equal(refresh("unknown"), 0);
+	settle();
+	assert_int_equal(fake_n_parsers, 1);
+	assert_int_equal(n_ready, 0);
+}
+
+static void a_manifest_that_comes_later_is_found(void **state)
+{
+	start_with("b");
+	write_manifest("a.json", 0644);
+	/* Whoever wants another need not wait. */
+	assert_int_equal(refresh("b"), 0);
+	assert_int_equal(refresh("a"), 1);
+	settle();
+	assert_int_equal(fake_n_parsers, 2);
+	assert_int_equal(n_ready, 0);
+	assert_null(backend_find(&m, "a"));
+	parses(1, "a", PARSER_MANIFEST);
+	assert_int_equal(n_ready, 1);
+	assert_non_null(backend_find(&m, "a"));
+	assert_string_equal(backend_next(&m, backend_find(&m, "a"))->manifest.type, "b");
+}
+
+static void one_that_goes_is_not_found_but_stays_with_its_volumes(void **state)
+{
+	const struct backend *b;
+
+	start_with("a");
+	b = backend_find(&m, "a");
+	assert_int_equal(unlink(in("backends/a.json")), 0);
+	assert_int_equal(refresh("a"), 0);
+	assert_null(backend_find(&m, "a"));
+	assert_string_equal(b->manifest.type, "a");
+}
+
+static void touch(const char *name)
+{
+	const struct timespec times[] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, in(name), times, 0), 0);
+}
+
+static void one_that_says_the_same_again_is_the_same(void **state)
+{
+	const struct backend *b;
+
+	start_with("a");
+	b = backend_find(&m, "a");
+	touch("backends/a.json");
+	assert_int_equal(refresh("a"), 1);
+	parses(1, "a", PARSER_MANIFEST);
+	assert_int_equal(n_ready, 1);
+	assert_ptr_equal(backend_find(&m, "a"), b);
+}
+
+static void one_that_breaks_is_told_of_and_harms_no_other(void **state)
+{
+	const char *type = NULL, *reason = NULL;
+
+	start_with("b");
+	write_manifest("a.json", 0644);
+	assert_int_equal(refresh("a"), 1);
+	parses(1, NULL, PARSER_REFUSAL);
+	assert_int_equal(n_ready, 1);
+	assert_null(backend_find(&m, "a"));
+	assert_non_null(backend_find(&m, "b"));
+	assert_true(backend_rejected(&m, 0, &type, &reason));
+	assert_string_equal(type, "a");
+	assert_ptr_equal(strstr(reason, in("backends/a.json")), reason);
+	assert_non_null(strstr(reason, "field \"profile\" cannot be taken"));
+	assert_false(backend_rejected(&m, 1, &type, &reason));
+	/* It is not read again before it has changed. */
+	assert_int_equal(refresh("a"), 0);
+	touch("backends/a.json");
+	assert_int_equal(refresh("a"), 1);
+	parses(2, "a", PARSER_MANIFEST);
+	assert_non_null(backend_find(&m, "a"));
+	assert_false(backend_rejected(&m, 0, &type, &reason));
+}
+
+static void one_whose_parser_dies_is_read_again(void **state)
+{
+	start_with("b");
+	write_manifest("a.json", 0644);
+	assert_int_equal(refresh("a"), 1);
+	close(fake_parsers[1]);
+	fake_parsers[1] = -1;
+	settle();
+	assert_int_equal(n_ready, 1);
+	assert_int_equal(refresh("a"), 1);
+	parses(2, "a", PARSER_MANIFEST);
+	assert_non_null(backend_find(&m, "a"));
+}
+
+static void whoever_cancels_is_not_called(void **state)
+{
+	start_with("b");
+	write_manifest("a.json", 0644);
+	assert_int_equal(refresh(NULL), 1);
+	backends_cancel(&m, &n_ready);
+	backends_cancel(&m, &n_ready);
+	parses(1, "a", PARSER_MANIFEST);
+	assert_int_equal(n_ready, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 #define TEST_BACKENDS(name) cmocka_unit_test_setup_teardown(name, make_backends, remove_backends)
 
@@ -356,6 +493,13 @@ int main(void)
 		TEST_BACKENDS(a_manifest_that_others_could_have_written_is_left_out),
 		TEST_BACKENDS(no_parser_at_all_is_an_error),
 		TEST_BACKENDS(backends_come_in_the_order_of_their_names),
+		TEST_BACKENDS(nothing_new_is_not_waited_for),
+		TEST_BACKENDS(a_manifest_that_comes_later_is_found),
+		TEST_BACKENDS(one_that_goes_is_not_found_but_stays_with_its_volumes),
+		TEST_BACKENDS(one_that_says_the_same_again_is_the_same),
+		TEST_BACKENDS(one_that_breaks_is_told_of_and_harms_no_other),
+		TEST_BACKENDS(one_whose_parser_dies_is_read_again),
+		TEST_BACKENDS(whoever_cancels_is_not_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,9 +161,14 @@ static void a_size_must_fit_the_blocks_and_the_manifest(void **state)
 	refused(&memory, FAILURE_INVALID_PARAMETER, "size_bytes");
 	create.block_size = 0;
 	create.size_bytes = 512;
-	refused(&memory, FAILURE_INVALID_PARAMETER, "size_bytes");
+	refused(&memory, FAILURE_INVALID_SIZE, "");
+	assert_string_equal(failure.reason,
+			    "the volume has 512 bytes, and the smallest that backend memory serves has 4096");
+	assert_int_equal(failure.min_size_bytes, 4096);
+	assert_int_equal(failure.max_size_bytes, 1 << 30);
 	create.size_bytes = (1ull << 30) + 512;
-	refused(&memory, FAILURE_INVALID_PARAMETER, "size_bytes");
+	refused(&memory, FAILURE_INVALID_SIZE, "");
+	assert_non_null(strstr(failure.reason, "largest that backend memory serves has 1073741824"));
 	create.size_bytes = 1 << 30;
 	assert_int_equal(backend_validate(&memory, &create, &spec, &failure), 0);
 }

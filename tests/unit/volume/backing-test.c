@@ -60,19 +60,24 @@ static struct backing take(const struct backing_request *request)
 	return b;
 }
 
-/* Refused, with these words, and with nothing left open. */
-static void refuse(const struct backing_request *request, const char *words)
+/* Refused as that, with these words, and with nothing left open. */
+static void refuse_as(const struct backing_request *request, enum failure_kind kind, const char *words)
 {
 	struct backing b = { .fd = -EBADF };
 	size_t before = count_fds();
 	struct failure f = {};
 
 	assert_true(backing_open_image(request, &b, &f) < 0);
-	assert_int_equal(f.kind, FAILURE_INVALID_OPTION);
+	assert_int_equal(f.kind, kind);
 	assert_string_equal(f.subject, "path");
 	if (!strstr(f.reason, words))
 		fail_msg("\"%s\" does not say \"%s\"", f.reason, words);
 	assert_int_equal(count_fds(), before);
+}
+
+static void refuse(const struct backing_request *request, const char *words)
+{
+	refuse_as(request, FAILURE_INVALID_OPTION, words);
 }
 
 static void memory_has_its_size_and_keeps_it(void **state)
@@ -135,7 +140,7 @@ static void an_odd_size_is_refused(void **state)
 	struct backing_request request = ask(PARSER_UNSET);
 
 	make_image(MIB + 100);
-	refuse(&request, "no multiple");
+	refuse(&request, "no multiple of the block size 512; the size 1048576 can be asked for");
 	request.block_size = 4096;
 	assert_return_code(truncate(image, MIB + 512), errno);
 	refuse(&request, "no multiple");
@@ -293,9 +298,9 @@ static void an_image_has_one_writer(void **state)
 
 	make_image(MIB);
 	first = take(&request);
-	refuse(&request, "in use");
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "in use");
 	request.read_only = true;
-	refuse(&request, "in use");
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "in use");
 	close(first.fd);
 	close(take(&request).fd);
 }
@@ -311,7 +316,7 @@ static void an_image_may_have_many_readers(void **state)
 	b = take(&request);
 	assert_int_equal(fcntl(b.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	request.read_only = false;
-	refuse(&request, "in use");
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "in use");
 	close(a.fd);
 	close(b.fd);
 }
@@ -326,7 +331,7 @@ static void the_lock_lives_as_long_as_any_copy(void **state)
 	first = take(&request);
 	copy = dup(first.fd);
 	close(first.fd);
-	refuse(&request, "in use");
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "in use");
 	close(copy);
 	close(take(&request).fd);
 }
@@ -377,7 +382,7 @@ static void a_child_opens_as_well(void **state)
 	assert_true(o.backing.made);
 	/* The lock came along. */
 	request.size_bytes = PARSER_UNSET;
-	refuse(&request, "in use");
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "in use");
 	close(o.backing.fd);
 
 	o = (struct outcome){};

@@ -326,12 +326,12 @@ static void the_uid_of_a_process_that_nobody_can_name_is_not_given_again(void **
 	assert_int_equal(c.failure.kind, FAILURE_TIMED_OUT);
 	assert_string_equal(c.failure.subject, "spawn");
 	run_until_no_volume();
-	for (int i = 0; i < 5; i++) {
+	for (int i = 1; i < WORKER_UIDS; i++) {
 		assert_int_equal(uid_pool_take(world->m.volumes->uids, &uid), 0);
 		assert_int_not_equal(uid, burnt);
 	}
 	assert_int_equal(uid_pool_take(world->m.volumes->uids, &uid), -EAGAIN);
-	for (uid = burnt; uid < burnt + 6; uid++)
+	for (uid = burnt; uid < burnt + WORKER_UIDS; uid++)
 		uid_pool_release(world->m.volumes->uids, uid);
 }
 
@@ -347,8 +347,8 @@ static void without_a_free_uid_the_quota_is_named(void **state)
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.failure.kind, FAILURE_QUOTA_EXCEEDED);
 	assert_string_equal(c.failure.subject, "workers");
-	assert_int_equal(c.failure.limit, 6);
-	for (uid = 1900000000; uid < 1900000006; uid++)
+	assert_int_equal(c.failure.limit, WORKER_UIDS);
+	for (uid = 1900000000; uid < 1900000000 + WORKER_UIDS; uid++)
 		uid_pool_release(world->m.volumes->uids, uid);
 }
 
@@ -642,7 +642,7 @@ static void an_image_serves_one_volume_at_a_time(void **state)
 	strcpy(second.name, "second");
 	assert_int_equal(create(&d, &second, NULL, 0), 0);
 	run_until_flag(world->m.event, &d.done);
-	assert_int_equal(d.failure.kind, FAILURE_INVALID_OPTION);
+	assert_int_equal(d.failure.kind, FAILURE_BACKING_IN_USE);
 	assert_string_equal(d.failure.subject, "path");
 	assert_int_equal(access(spec.options[0].value, F_OK), 0);
 	release_and_wait(&c, v);
@@ -658,8 +658,8 @@ static void an_image_smaller_than_the_backend_serves_is_refused(void **state)
 	make_image(512);
 	assert_int_equal(create(&c, &spec, NULL, 0), 0);
 	run_until_flag(world->m.event, &c.done);
-	assert_int_equal(c.failure.kind, FAILURE_INVALID_PARAMETER);
-	assert_string_equal(c.failure.subject, "size_bytes");
+	assert_int_equal(c.failure.kind, FAILURE_INVALID_SIZE);
+	assert_int_equal(c.failure.min_size_bytes, 4096);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
