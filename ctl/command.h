@@ -32,7 +32,7 @@ struct command {
 	int (*run)(struct context *context, int argc, char **argv);
 };
 
-extern const struct command command_bind, command_call, command_create, command_doctor,
+extern const struct command command_backends, command_bind, command_call, command_create, command_doctor,
 	command_introspect,
 	command_list, command_monitor, command_ping, command_release, command_show;
 

@@ -14,7 +14,7 @@
 
 static const struct command *const commands[] = {
 	&command_create, &command_list, &command_show, &command_bind, &command_release,
-	&command_monitor, &command_ping, &command_call, &command_introspect,
+	&command_monitor, &command_backends, &command_ping, &command_call, &command_introspect,
 	&command_doctor,
 };
 

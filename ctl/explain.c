@@ -2,7 +2,6 @@
 /* Why something failed, and what to do next; see explain.h. */
 #include "ctl/explain.h"
 #include "api/dmuser.h"
-#include "config.h"
 #include "ctl/escape.h"
 #include "ctl/holder.h"
 #include "ctl/object.h"
@@ -13,12 +12,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MANIFEST DMUSER_BACKENDDIR "/{backend}.json"
+#define MANIFEST "'dmuserctl backends {backend}'"
 
 /*
- * {key} stands for the error's parameter of that name, or else the request's. Four are made here:
+ * {key} stands for the error's parameter of that name, or else the request's. Five are made here:
  * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, {option=}, the option
- * as it was given, and {size}, the size that was. {parameter} and {field} name a parameter: shown is
+ * as it was given, {size}, the size that was, and {limits}, from {min} to {max}. {parameter} and {field} name a parameter: shown is
  * the option that gave it.
  */
 struct wording {
@@ -49,10 +48,16 @@ static const struct wording wordings[] = {
 	  "{advice}" },
 	{ "io.dmuser.NoSuchBackend", EXIT_FAILED,
 	  "no backend '{backend}' is installed",
-	  "installed are: {available}" },
+	  "installed are: {available}; if it should be, 'dmuserctl backends {backend}' says what is wrong" },
 	{ "io.dmuser.InvalidOption", EXIT_FAILED,
 	  "the backend does not take option '{option}': {reason}",
-	  "the backend's manifest lists what it takes" },
+	  "'dmuserctl backends' lists what it takes" },
+	{ "io.dmuser.InvalidSize", EXIT_FAILED,
+	  "that size cannot be had: {reason}",
+	  "sizes from {limits} can be; 'dmuserctl backends' lists what each backend takes" },
+	{ "io.dmuser.BackingInUse", EXIT_BUSY,
+	  "-o {option=} cannot be taken: {reason}",
+	  "release the volume, or unmount what has it; 'dmuserctl list' names volumes" },
 	{ "io.dmuser.BackendFailed", EXIT_FAILED,
 	  "the volume's process failed: {reason}",
 	  "{log}" },
@@ -116,15 +121,10 @@ static const struct wording size_missing = {
 	"", EXIT_FAILED, "{backend} needs --size: how large the volume is to be",
 	"such as --size 64M; 'dmuserctl create --help' says what a size may be"
 };
-static const struct wording size_of_backing = {
-	"", EXIT_FAILED,
-	"{backend} needs --size, or what it serves has a size that it does not take",
-	"give --size; " MANIFEST " says how much the backend takes"
-};
 static const struct wording size_refused = {
 	"", EXIT_FAILED,
-	"{backend} cannot have --size {size}: too small or too large for it, or this machine",
-	"memory and file take 4K and more; " MANIFEST " says how much the backend takes"
+	"{backend} cannot have --size {size}: it must be a multiple of the block size",
+	MANIFEST " says which sizes it takes"
 };
 static const struct wording path_missing = {
 	"", EXIT_FAILED, "{backend} needs -o path=FILE",
@@ -216,6 +216,15 @@ static void append_option(char *out, size_t size, const struct matter *m)
 	append_escaped(out, size, object_string(given, option, ""));
 }
 
+static void append_limits(char *out, size_t size, struct json_object *parameters)
+{
+	char text[24];
+
+	append(out, size, quantity_format_size((uint64_t)object_int(parameters, "min", 0), text));
+	append(out, size, " to ");
+	append(out, size, quantity_format_size((uint64_t)object_int(parameters, "max", 0), text));
+}
+
 /* True if the parameter has an option, and that is how the caller gave it. */
 static bool append_parameter(char *out, size_t size, const struct matter *m, const char *key)
 {
@@ -238,6 +247,8 @@ static void append_key(char *out, size_t size, const struct matter *m, const cha
 		append_advice(out, size, m->parameters);
 	else if (strcmp(key, "option=") == 0)
 		append_option(out, size, m);
+	else if (strcmp(key, "limits") == 0)
+		append_limits(out, size, m->parameters);
 	else if (strcmp(key, "size") == 0)
 		append(out, size, quantity_format_size(
 					  (uint64_t)object_int(m->c->request, "size_bytes", 0), text));
@@ -285,10 +296,7 @@ static const struct wording *choose_no_volume(const struct matter *m)
 
 static const struct wording *choose_size(struct json_object *request)
 {
-	if (json_object_object_get_ex(request, "size_bytes", NULL))
-		return &size_refused;
-	/* What was named with an option has been opened by then, and has a size. */
-	return object_member(request, "options", json_type_object) ? &size_of_backing : &size_missing;
+	return json_object_object_get_ex(request, "size_bytes", NULL) ? &size_refused : &size_missing;
 }
 
 static const struct wording *choose_option(const struct matter *m)

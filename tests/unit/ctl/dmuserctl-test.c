@@ -68,6 +68,42 @@ static void assert_printed(const char *text)
 		fail_msg("not printed: %s\nbut: %s", text, output);
 }
 
+#define BACKENDS                                                                                   \
+	"{\"backends\":[{\"type\":\"file\",\"summary\":\"In a file\",\"profile\":\"file\","               \
+	"\"size_min\":4096,\"size_max\":1099511627776,\"resources\":[\"file\"],\"options\":["             \
+	"{\"name\":\"path\",\"summary\":\"The image\",\"kind\":\"string\",\"required\":true,"           \
+	"\"min\":2,\"max\":4095,\"opens\":\"file\"},"                                                  \
+	"{\"name\":\"depth\",\"summary\":\"How deep\",\"kind\":\"integer\",\"required\":false,"         \
+	"\"min\":1,\"max\":9}]},"                                                                   \
+	"{\"type\":\"odd\",\"summary\":\"\\u001b[2J\",\"profile\":\"odd\",\"size_min\":512,"             \
+	"\"size_max\":9223372036854775807,\"resources\":[],\"options\":[],\"missing\":\"/no/odd.bpf\"}],"  \
+	"\"rejected\":[{\"type\":\"bad\",\"reason\":\"bad.json: field \\\"size\\\"\"}]}"
+
+static void takes_list_backends(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.ListBackends\"}");
+	fake_reply(s, "{\"parameters\":" BACKENDS "}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void backends_are_shown_with_what_they_take(void **state)
+{
+	assert_int_equal(RUN(takes_list_backends, "backends"), 0);
+	assert_printed("file: In a file\n"
+		       "  --size SIZE            4K to 1T; what FILE has, if left out\n"
+		       "  -o path=FILE           The image, 2 to 4095 bytes long (needed)\n"
+		       "  -o depth=NUMBER        How deep, 1 to 9\n"
+		       "odd: ");
+	assert_printed("  cannot be used: there is no /no/odd.bpf\n"
+		       "  --size SIZE            512 or more (needed)\n"
+		       "bad: cannot be used: bad.json: field \"size\"\n");
+	assert_null(strchr(output, '\033'));
+	assert_int_equal(RUN(takes_list_backends, "backends", "odd"), 0);
+	assert_null(strstr(output, "file:"));
+	assert_int_equal(RUN(takes_list_backends, "backends", "none"), 1);
+	assert_printed("no backend 'none' is installed");
+}
+
 static void takes_create(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
@@ -427,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_sends_what_was_asked_for),
+		cmocka_unit_test(backends_are_shown_with_what_they_take),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(a_lease_ends_when_stdin_closes),
 		cmocka_unit_test(list_is_a_table_in_which_nothing_acts),

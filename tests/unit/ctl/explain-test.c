@@ -73,9 +73,11 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	e = explained("io.dmuser.VolumeBusy", "{\"name\":\"a\",\"open_count\":2,\"holders\":[]}");
 	assert_non_null(strstr(e.hint, "unmount it"));
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[\"file\",\"memory\"]}");
-	assert_string_equal(e.hint, "installed are: file, memory");
+	assert_string_equal(e.hint, "installed are: file, memory; if it should be, "
+			    "'dmuserctl backends x' says what is wrong");
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[]}");
-	assert_string_equal(e.hint, "installed are: none known");
+	assert_string_equal(e.hint, "installed are: none known; if it should be, "
+			    "'dmuserctl backends x' says what is wrong");
 	e = explained("io.dmuser.PermissionDenied", "{\"reason\":\"not yours\"}");
 	assert_int_equal(e.exit_code, EXIT_DENIED);
 	e = explained("io.dmuser.TimedOut", "{\"stage\":\"worker\"}");
@@ -120,9 +122,21 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 	assert_int_equal(e.exit_code, EXIT_FAILED);
 	e = explained_to(true, MEMORY(",\"size_bytes\":2199023255552"), SIZE_ERROR);
 	assert_non_null(strstr(e.sentence, "memory cannot have --size 2T:"));
-	assert_non_null(strstr(e.hint, "/memory.json"));
-	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), SIZE_ERROR);
-	assert_non_null(strstr(e.sentence, "file needs --size, or"));
+	assert_non_null(strstr(e.hint, "'dmuserctl backends memory'"));
+	e = explained_to(true, MEMORY(",\"size_bytes\":512"), "io.dmuser.InvalidSize",
+			 "{\"reason\":\"too small\",\"min\":4096,\"max\":1099511627776}");
+	assert_string_equal(e.sentence, "that size cannot be had: too small");
+	assert_non_null(strstr(e.hint, "from 4K to 1T"));
+}
+
+static void what_is_in_use_is_named_as_it_was_given(void **state)
+{
+	struct explanation e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"),
+					    "io.dmuser.BackingInUse",
+					    "{\"option\":\"path\",\"reason\":\"/x is in use\"}");
+
+	assert_string_equal(e.sentence, "-o path=/x cannot be taken: /x is in use");
+	assert_int_equal(e.exit_code, EXIT_BUSY);
 }
 
 /* A volume is asked for by options, `call` by the names that the interface has. */
@@ -295,6 +309,7 @@ int main(void)
 		cmocka_unit_test(what_the_service_says_is_escaped),
 		cmocka_unit_test(a_very_long_reason_is_cut),
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
+		cmocka_unit_test(what_is_in_use_is_named_as_it_was_given),
 		cmocka_unit_test(no_name_of_the_wire_answers_an_option),
 		cmocka_unit_test(an_option_of_the_backend_is_shown_as_it_is_given),
 		cmocka_unit_test(a_volume_that_is_not_there_is_explained_to_who_asks),

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dmuserctl backends: what kinds of volumes there are, and what each takes. */
+#include "ctl/command.h"
+#include "ctl/escape.h"
+#include "ctl/quantity.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TEXT_SIZE 1024
+
+static const char help[] =
+"Usage: dmuserctl backends [TYPE] [OPTION]...\n"
+"\n"
+"Lists the backends that are installed, or the one named, with the sizes and options that 'create' takes\n"
+"for each, and the manifests that dmuserd could not take, with the reason. A backend that was installed\n"
+"just now is among them: dmuserd need not be restarted.\n"
+"\n"
+"  --json          print the reply as JSON\n"
+"  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
+"  --address PATH  dmuserd's socket\n";
+
+static const char *text_of(struct json_object *object, const char *key, char out[static TEXT_SIZE])
+{
+	return escape_text(object_string(object, key, "?"), out, TEXT_SIZE);
+}
+
+/* "4K to 1T"; out must hold 64 bytes. */
+static const char *sizes(int64_t min, int64_t max, char *out)
+{
+	char least[24], most[24];
+
+	quantity_format_size((uint64_t)min, least);
+	quantity_format_size((uint64_t)max, most);
+	/* The last multiple of nothing: the largest that the interface can say. */
+	if (max == INT64_MAX)
+		sprintf(out, "%s or more", least);
+	else
+		sprintf(out, "%s to %s", least, most);
+	return out;
+}
+
+/* What a value is, where there is a word for it. */
+static const char *placeholder(const char *kind, bool opens)
+{
+	if (opens)
+		return "FILE";
+	if (strcmp(kind, "size") == 0)
+		return "BYTES";
+	if (strcmp(kind, "boolean") == 0)
+		return "true|false";
+	return strcmp(kind, "integer") == 0 ? "NUMBER" : "TEXT";
+}
+
+/* ", from 1 to 9": what an option's value may be; "" for what may be anything of its kind. */
+static const char *range(struct json_object *option, const char *kind, char out[static 96])
+{
+	int64_t min = object_int(option, "min", INT64_MIN), max = object_int(option, "max", INT64_MAX);
+	char text[64];
+
+	out[0] = '\0';
+	if (min == INT64_MIN && max == INT64_MAX)
+		return out;
+	if (strcmp(kind, "string") == 0)
+		snprintf(out, 96, ", %" PRId64 " to %" PRId64 " bytes long", min, max);
+	else if (strcmp(kind, "size") == 0)
+		snprintf(out, 96, ", %s", sizes(min, max, text));
+	else
+		snprintf(out, 96, ", %" PRId64 " to %" PRId64, min, max);
+	return out;
+}
+
+static void print_option(struct json_object *option)
+{
+	const char *kind = object_string(option, "kind", "");
+	char name[TEXT_SIZE], summary[TEXT_SIZE], limits[96], given[TEXT_SIZE + 16];
+
+	snprintf(given, sizeof(given), "%s=%s", text_of(option, "name", name),
+		 placeholder(kind, object_string(option, "opens", NULL)));
+	printf("  -o %-19s %s%s%s\n", given, text_of(option, "summary", summary),
+	       range(option, kind, limits), object_bool(option, "required") ? " (needed)" : "");
+}
+
+/* What has a backing with a size of its own can do without being told one. */
+static bool has_file(struct json_object *backend)
+{
+	for (size_t i = 0; i < object_array_length(backend, "resources"); i++) {
+		struct json_object *resource = object_array_element(backend, "resources", i);
+
+		if (strcmp(json_object_get_string(resource), "file") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_backend(struct json_object *backend)
+{
+	char type[TEXT_SIZE], summary[TEXT_SIZE], missing[TEXT_SIZE], limits[64];
+
+	printf("%s: %s\n", text_of(backend, "type", type), text_of(backend, "summary", summary));
+	if (object_string(backend, "missing", NULL))
+		printf("  cannot be used: there is no %s\n", text_of(backend, "missing", missing));
+	printf("  --size SIZE            %s%s\n",
+	       sizes(object_int(backend, "size_min", 0), object_int(backend, "size_max", INT64_MAX),
+		     limits),
+	       has_file(backend) ? "; what FILE has, if left out" : " (needed)");
+	for (size_t i = 0; i < object_array_length(backend, "options"); i++)
+		print_option(object_array_element(backend, "options", i));
+}
+
+static bool is_meant(struct json_object *backend, const char *type)
+{
+	return !type || strcmp(object_string(backend, "type", ""), type) == 0;
+}
+
+/* How many were printed. */
+static size_t print_all(struct json_object *parameters, const char *type)
+{
+	char name[TEXT_SIZE], reason[TEXT_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < object_array_length(parameters, "backends"); i++) {
+		struct json_object *backend = object_array_element(parameters, "backends", i);
+
+		if (!is_meant(backend, type))
+			continue;
+		print_backend(backend);
+		n++;
+	}
+	for (size_t i = 0; i < object_array_length(parameters, "rejected"); i++) {
+		struct json_object *rejected = object_array_element(parameters, "rejected", i);
+
+		if (!is_meant(rejected, type))
+			continue;
+		printf("%s: cannot be used: %s\n", text_of(rejected, "type", name),
+		       text_of(rejected, "reason", reason));
+		n++;
+	}
+	return n;
+}
+
+static int print(const struct context *context, struct json_object *parameters, const char *type)
+{
+	char name[TEXT_SIZE];
+
+	if (context->json) {
+		escape_json(stdout, parameters, 1);
+		return EXIT_DONE;
+	}
+	if (print_all(parameters, type) > 0 || !type)
+		return EXIT_DONE;
+	fprintf(stderr,
+		"dmuserctl: no backend '%s' is installed\n"
+		"  hint: 'dmuserctl backends' lists those that are\n",
+		escape_text(type, name, sizeof(name)));
+	return EXIT_FAILED;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS };
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+		r = context_option(context, option);
+	if (r >= 0)
+		return r;
+	r = usage_check_count(context, argc, 0, 1);
+	if (r == 0)
+		r = context_call(context, "io.dmuser.ListBackends", NULL, -EBADF, &reply);
+	if (r)
+		return r;
+	return print(context, dmuser_reply_parameters(reply), optind < argc ? argv[optind] : NULL);
+}
+
+const struct command command_backends = { "backends", "what kinds of volumes there are", help, run };
