@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define WORKER_UIDS 16
-
 struct world *world;
 
 static void on_event(struct manager *m, const struct volume *v)

@@ -15,6 +15,9 @@
 
 #include <sys/types.h>
 
+/* A pool so small that a leak of one shows. */
+#define WORKER_UIDS 16
+
 /* What a worker does that is not what it should. */
 enum worker_manner {
 	WORKER_GOOD,
