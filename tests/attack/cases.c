@@ -43,14 +43,14 @@ int main(int argc, char **argv)
 		const struct attack_case *cases;
 	} groups[] = {
 		{ "spawner", spawner_cases }, { "service", service_cases },
-		{ "inside", inside_cases },   { "steps", step_cases },
+		{ "inside", inside_cases },   { "missing-steps", step_cases },
 		{ "deaths", death_cases },    { "profiles", profile_cases },
 	};
 	const char *pattern = argc > 3 ? argv[3] : "";
 	int n_failed = 0;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: attack-cases BUILD GROUP [PATTERN]\n");
+		fprintf(stderr, "Usage: attack-cases BUILD GROUP [PATTERN]\n");
 		return 2;
 	}
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
