@@ -6,28 +6,39 @@
  */
 #include "channel.h"
 
-#include <linux/hash.h>
+#include <linux/log2.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
 #include "request.h"
+#include "roster.h"
 #include "target.h"
 
+/*
+ * Chains in an index, where max_outstanding does not say how many there need be: 32 KiB a channel,
+ * and ten steps to an answer when forty thousand are outstanding. Delivery must not allocate.
+ */
+#define DMU_INDEX_CHAINS	4096
+
+/* seqs count up, so their low bits spread them over the chains as evenly as can be. */
 static struct hlist_head *dmu_channel_chain(struct dmu_channel *c, u64 seq)
 {
-	return &c->by_seq[hash_64(seq, DMU_CHANNEL_HASH_BITS)];
+	return &c->index[seq & c->index_mask];
 }
 
 /* Why the channel carries nothing any more, or 0. Without c->lock the answer is only a hint. */
 int dmu_channel_error(struct dmu_channel *c)
 {
-	if (unlikely(READ_ONCE(c->gone)))
+	u8 ends = READ_ONCE(c->ends);
+
+	if (likely(!ends))
+		return 0;
+	if (ends & DMU_GONE)
 		return -ENOTBLK;
-	if (unlikely(READ_ONCE(c->broken)))
-		return -EIO;
-	return 0;
+	if (ends & DMU_FENCED)
+		return -ESTALE;
+	return -EIO;
 }
 
 /**
@@ -51,25 +62,64 @@ int dmu_channel_claim(struct dmu_channel *c, struct dmu_stream *s)
 	return ret;
 }
 
+/* Keeps @c->full, for a target with max_outstanding. */
+static void dmu_channel_recount(struct dmu_channel *c)
+{
+	unsigned int most = c->target->options.max_outstanding;
+	bool full = most && c->nr_requests >= most;
+
+	if (likely(full == c->full))
+		return;
+	WRITE_ONCE(c->full, full);
+	if (full)
+		atomic_inc(&c->target->nr_full);
+	else
+		atomic_dec(&c->target->nr_full);
+}
+
+/* A request has come to the channel; c->lock held. */
+void dmu_channel_taken(struct dmu_channel *c)
+{
+	lockdep_assert_held(&c->lock);
+
+	c->nr_requests++;
+	dmu_channel_recount(c);
+}
+
+/* One has left it; c->lock held. Returns whether the channel was full until now. */
+bool dmu_channel_dropped(struct dmu_channel *c)
+{
+	bool was_full = c->full;
+
+	lockdep_assert_held(&c->lock);
+
+	c->nr_requests--;
+	dmu_channel_recount(c);
+	return was_full;
+}
+
+static void dmu_channel_give(struct dmu_request *req, enum dmu_fate fate, struct dmu_orphans *o)
+{
+	list_add_tail(&req->link, fate == DMU_FATE_REPEATS ? &o->repeated : &o->failed);
+}
+
 /**
  * dmu_channel_unclaim - end of a copy
- * @c:		the channel, its lock held
- * @s:		one of its streams, claimed by the caller
- * @dead:	gets the request, if somebody wanted it ended meanwhile
+ * @c:	the channel, its lock held
+ * @s:	one of its streams, claimed by the caller
+ * @o:	gets the request, if somebody wanted it meanwhile
  *
- * Returns whether the request is still the stream's.
+ * Returns whether the stream may go on with its request.
  */
-bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct list_head *dead)
+bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o)
 {
 	lockdep_assert_held(&c->lock);
 
 	s->claimed = false;
-	if (likely(!dmu_channel_error(c)))
+	if (likely(!c->ends))
 		return true;
-
-	list_add_tail(&s->req->link, dead);
-	dmu_stream_set(s, NULL);
-	c->nr_requests--;
+	if (s->fate != DMU_FATE_STAYS)
+		dmu_channel_orphan_stream(c, s, s->fate, o);
 	return false;
 }
 
@@ -99,31 +149,86 @@ struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 	return NULL;
 }
 
-static void dmu_channel_collect_stream(struct dmu_stream *s, struct list_head *dead)
-{
-	if (!s->req || s->claimed)
-		return;
-	list_add_tail(&s->req->link, dead);
-	dmu_stream_set(s, NULL);
-}
-
-/**
- * dmu_channel_collect - take every request from a channel that carries nothing any more
- * @c:		the channel, its lock held, gone or broken or being released
- * @dead:	gets the requests, for the caller to end without a lock
- *
- * A request that is being copied stays behind; its copier ends it. However many there are, this
- * takes the same time: every bio that is being mapped may wait for the caller's lock.
- */
-void dmu_channel_collect(struct dmu_channel *c, struct list_head *dead)
+/* Takes an outstanding request from the channel, to fail it. */
+void dmu_channel_orphan(struct dmu_channel *c, struct dmu_request *req, struct dmu_orphans *o)
 {
 	lockdep_assert_held(&c->lock);
 
-	list_splice_tail_init(&c->outstanding, dead);
-	memset(c->by_seq, 0, sizeof(c->by_seq));
-	dmu_channel_collect_stream(&c->in, dead);
-	dmu_channel_collect_stream(&c->out, dead);
+	hlist_del_init(&req->hash);
+	list_move_tail(&req->link, &o->failed);
+	dmu_channel_dropped(c);
+}
+
+/* Takes a stream's request, if it has one, or has the copier do it; the channel has ended. */
+void dmu_channel_orphan_stream(struct dmu_channel *c, struct dmu_stream *s, enum dmu_fate fate,
+			       struct dmu_orphans *o)
+{
+	lockdep_assert_held(&c->lock);
+
+	if (!s->req)
+		return;
+	if (s->claimed) {
+		/* to fail is final */
+		s->fate = max(s->fate, fate);
+		return;
+	}
+	dmu_channel_give(s->req, fate, o);
+	dmu_stream_set(s, NULL);
+	s->fate = DMU_FATE_STAYS;
+	dmu_channel_dropped(c);
+}
+
+/**
+ * dmu_channel_collect - take every request from a channel
+ * @c:		the channel, its lock held, ended or being released
+ * @fate:	what is to become of them
+ * @o:		gets the requests, for the caller to deal with
+ *
+ * A request that is being copied stays behind; its copier follows. However many there are, this
+ * takes the same time: every bio that is being mapped may wait for the caller's lock. For that the
+ * index is left as it is; no answer is looked up in it any more.
+ */
+void dmu_channel_collect(struct dmu_channel *c, enum dmu_fate fate, struct dmu_orphans *o)
+{
+	lockdep_assert_held(&c->lock);
+
+	list_splice_tail_init(&c->outstanding,
+			      fate == DMU_FATE_REPEATS ? &o->repeated : &o->failed);
 	c->nr_requests = !!c->in.req + !!c->out.req;
+	dmu_channel_recount(c);
+	dmu_channel_orphan_stream(c, &c->in, fate, o);
+	dmu_channel_orphan_stream(c, &c->out, fate, o);
+}
+
+static struct dmu_channel *dmu_channel_new(struct dmu_target *t)
+{
+	unsigned int most = t->options.max_outstanding;
+	unsigned int chains = most ? roundup_pow_of_two(most) : DMU_INDEX_CHAINS;
+	struct dmu_channel *c;
+
+	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	if (!c)
+		return NULL;
+	c->index = kvcalloc(chains, sizeof(*c->index), GFP_KERNEL_ACCOUNT);
+	if (!c->index) {
+		kfree(c);
+		return NULL;
+	}
+	c->index_mask = chains - 1;
+	c->target = t;
+	spin_lock_init(&c->lock);
+	INIT_LIST_HEAD(&c->outstanding);
+	dmu_stream_init(&c->out);
+	dmu_stream_init(&c->in);
+	return c;
+}
+
+static void dmu_channel_free(struct dmu_channel *c)
+{
+	dmu_stream_exit(&c->in);
+	dmu_stream_exit(&c->out);
+	kvfree(c->index);
+	kfree(c);
 }
 
 /*
@@ -137,19 +242,12 @@ static int dmu_channel_open(struct inode *inode, struct file *file)
 	struct dmu_channel *c;
 	int ret;
 
-	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	c = dmu_channel_new(t);
 	if (!c)
 		return -ENOMEM;
-
-	c->target = t;
-	spin_lock_init(&c->lock);
-	INIT_LIST_HEAD(&c->outstanding);
-	dmu_stream_init(&c->out);
-	dmu_stream_init(&c->in);
-
-	ret = dmu_target_join(t, c);
+	ret = dmu_roster_join(t, c);
 	if (ret) {
-		kfree(c);
+		dmu_channel_free(c);
 		return ret;
 	}
 
@@ -167,16 +265,10 @@ static int dmu_channel_open(struct inode *inode, struct file *file)
 static int dmu_channel_release(struct inode *inode, struct file *file)
 {
 	struct dmu_channel *c = file->private_data;
-	struct dmu_target *t = c->target;
-	LIST_HEAD(dead);
 
-	dmu_target_leave(t, c, &dead);
-	dmu_request_end_list(t, &dead);
-
+	dmu_roster_leave(c->target, c);
 	WARN_ON_ONCE(c->nr_requests);
-	dmu_stream_exit(&c->in);
-	dmu_stream_exit(&c->out);
-	kfree(c);
+	dmu_channel_free(c);
 	return 0;
 }
 
@@ -185,6 +277,7 @@ static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
 {
 	struct dmu_channel *c = file->private_data;
 	__poll_t mask = 0;
+	u8 ends;
 
 	poll_wait(file, &c->target->wq, wait);
 	/*
@@ -193,9 +286,10 @@ static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
 	 */
 	smp_mb();
 
-	if (READ_ONCE(c->gone))
+	ends = READ_ONCE(c->ends);
+	if (ends & DMU_GONE)
 		mask |= EPOLLHUP;
-	if (READ_ONCE(c->broken))
+	if (ends & (DMU_BROKEN | DMU_FENCED))
 		mask |= EPOLLERR;
 	if (mask)
 		return mask;

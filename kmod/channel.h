@@ -11,56 +11,65 @@
 
 #include "stream.h"
 
+struct dmu_orphans;
 struct dmu_request;
 struct dmu_target;
 
-/*
- * seq is looked up in a fixed table: delivery must not allocate, and the kernel's own growing
- * tables do. 256 chains keep a lookup at one or two steps for as much as a few hundred outstanding
- * requests, for 2 KiB a channel.
- */
-#define DMU_CHANNEL_HASH_BITS	8
+/* How a channel has ended; see roster.c. Several may be true. */
+#define DMU_BROKEN	0x1
+#define DMU_FENCED	0x2
+#define DMU_GONE	0x4
 
 /**
  * struct dmu_channel - one open of a target's node
  * @target:	constant; the open file holds it
  * @number:	how many channels of the target were opened before; constant
  * @link:	in target->channels; target->lock
+ * @index_mask:	@index has one chain more; constant
  * @sleepers:	threads that sleep in read() on this channel; atomic
  * @out:	requests, to the worker
  * @in:		answers, from the worker
  *
  * @lock:	protects what follows
- * @gone:	the target's destructor has run; set once
- * @broken:	a bad answer came; set once
+ * @ends:	DMU_BROKEN and the like, or 0 while it is live; also changed with target->lock held
+ *		only, so either lock keeps it
+ * @full:	it holds as many requests as it may, and is counted in target->nr_full
  * @nr_requests: delivered requests whose bios have not ended: outstanding, @out.req, @in.req
+ * @written:	0, or target->next_seq when a write was last answered that a FLUSH must cover
  * @outstanding: read to the end and not answered, in the order of delivery
- * @by_seq:	the same requests
+ * @index:	the same requests, by seq
  */
 struct dmu_channel {
 	struct dmu_target *target;
 	u64 number;
 	struct list_head link;
+	unsigned int index_mask;
 	atomic_t sleepers;
 	struct dmu_stream out;
 	struct dmu_stream in;
 
 	spinlock_t lock;
-	bool gone;
-	bool broken;
+	u8 ends;
+	bool full;
 	unsigned int nr_requests;
+	u64 written;
 	struct list_head outstanding;
-	struct hlist_head by_seq[1 << DMU_CHANNEL_HASH_BITS];
+	struct hlist_head *index;
 };
 
 extern const struct file_operations dmu_channel_fops;
 
 int dmu_channel_error(struct dmu_channel *c);
 int dmu_channel_claim(struct dmu_channel *c, struct dmu_stream *s);
-bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct list_head *dead);
+bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o);
+void dmu_channel_taken(struct dmu_channel *c);
+bool dmu_channel_dropped(struct dmu_channel *c);
 void dmu_channel_outstanding(struct dmu_channel *c, struct dmu_request *req);
 struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq);
-void dmu_channel_collect(struct dmu_channel *c, struct list_head *dead);
+void dmu_channel_orphan(struct dmu_channel *c, struct dmu_request *req, struct dmu_orphans *o);
+void dmu_channel_orphan_stream(struct dmu_channel *c, struct dmu_stream *s, enum dmu_fate fate,
+			       struct dmu_orphans *o);
+void dmu_channel_collect(struct dmu_channel *c, enum dmu_fate fate, struct dmu_orphans *o);
 
 ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from);

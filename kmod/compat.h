@@ -6,6 +6,7 @@
 #ifndef DMU_COMPAT_H
 #define DMU_COMPAT_H
 
+#include <linux/device-mapper.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -17,6 +18,13 @@
 #define DMU_DEVNODE_DEVICE	const struct device
 #else
 #define DMU_DEVNODE_DEVICE	struct device
+#endif
+
+/* A table's mode is a blk_mode_t from 6.5 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define DMU_TABLE_WRITABLE(table)	(dm_table_get_mode(table) & BLK_OPEN_WRITE)
+#else
+#define DMU_TABLE_WRITABLE(table)	(dm_table_get_mode(table) & FMODE_WRITE)
 #endif
 
 #endif /* DMU_COMPAT_H */

@@ -9,6 +9,7 @@
 #include <linux/device-mapper.h>
 #include <linux/module.h>
 
+#include "clock.h"
 #include "node.h"
 #include "target.h"
 
@@ -16,13 +17,21 @@ static int __init dmu_init(void)
 {
 	int ret;
 
-	ret = dmu_nodes_init();
+	ret = dmu_clocks_init();
 	if (ret)
 		return ret;
-
+	ret = dmu_nodes_init();
+	if (ret)
+		goto exit_clocks;
 	ret = dm_register_target(&dmu_target_type);
 	if (ret)
-		dmu_nodes_exit();
+		goto exit_nodes;
+	return 0;
+
+exit_nodes:
+	dmu_nodes_exit();
+exit_clocks:
+	dmu_clocks_exit();
 	return ret;
 }
 
@@ -30,6 +39,7 @@ static void __exit dmu_exit(void)
 {
 	dm_unregister_target(&dmu_target_type);
 	dmu_nodes_exit();
+	dmu_clocks_exit();
 }
 
 module_init(dmu_init);
@@ -39,4 +49,4 @@ MODULE_DESCRIPTION("device-mapper target whose requests a process answers");
 MODULE_AUTHOR("The dmuser developers");
 MODULE_LICENSE("GPL");
 /* the same number as dmu_target_type.version, where a modinfo or /sys/module reader finds it */
-MODULE_VERSION("1.1.0");
+MODULE_VERSION("1.2.0");

@@ -59,13 +59,13 @@ static size_t dmu_read_copy(struct dmu_stream *out, struct iov_iter *to)
 }
 
 /* Lets go of the request. Returns whether the rest of the message still waits for a reader. */
-static bool dmu_read_unclaim(struct dmu_channel *c, struct list_head *dead)
+static bool dmu_read_unclaim(struct dmu_channel *c, struct dmu_orphans *orphans)
 {
 	struct dmu_stream *out = &c->out;
 	bool more = false;
 
 	spin_lock(&c->lock);
-	if (dmu_channel_unclaim(c, out, dead)) {
+	if (dmu_channel_unclaim(c, out, orphans)) {
 		more = dmu_read_left(out);
 		if (!more) {
 			dmu_channel_outstanding(c, out->req);
@@ -92,7 +92,7 @@ static void dmu_read_wake_others(struct dmu_channel *c)
  * One part of a message, or as much of it as the caller has room for. The stream is locked. Returns
  * the bytes copied, -EAGAIN if no request is to be had, or what is wrong.
  */
-static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct list_head *dead)
+static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct dmu_orphans *orphans)
 {
 	struct dmu_stream *out = &c->out;
 	ssize_t total = 0;
@@ -108,7 +108,7 @@ static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct 
 
 		want = min(dmu_read_left(out), iov_iter_count(to));
 		n = dmu_read_copy(out, to);
-		more = dmu_read_unclaim(c, dead);
+		more = dmu_read_unclaim(c, orphans);
 		total += n;
 		want -= n;
 		if (!want || !more)
@@ -129,16 +129,56 @@ static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct 
 	return total ?: ret ?: dmu_channel_error(c);
 }
 
+/**
+ * struct dmu_sleeper - a thread that sleeps in read()
+ * @wait:	in the target's wait queue
+ * @channel:	what it would read from
+ */
+struct dmu_sleeper {
+	struct wait_queue_entry wait;
+	struct dmu_channel *channel;
+};
+
+/*
+ * A wake-up is for one, so it must not end at a sleeper whose channel may not take the request: that
+ * one lets it go by. Called under the wait queue's lock.
+ */
+static int dmu_read_woken(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
+{
+	struct dmu_channel *c = container_of(wait, struct dmu_sleeper, wait)->channel;
+
+	if (!dmu_target_ready(c->target, c))
+		return 0;
+	return autoremove_wake_function(wait, mode, flags, key);
+}
+
 /* Sleeps until there may be something to read. Returns 0 or -ERESTARTSYS. */
 static int dmu_read_wait(struct dmu_channel *c)
 {
 	struct dmu_target *t = c->target;
+	struct dmu_sleeper sleeper = { .channel = c };
 	int ret;
 
+	init_wait(&sleeper.wait);
+	sleeper.wait.func = dmu_read_woken;
+	sleeper.wait.flags = WQ_FLAG_EXCLUSIVE;
+
 	atomic_inc(&c->sleepers);
-	/* pairs with the barrier in dmu_read_part() */
-	smp_mb__after_atomic();
-	ret = wait_event_interruptible_exclusive(t->wq, dmu_target_ready(t, c));
+	for (;;) {
+		/*
+		 * Its barrier pairs with those of dmu_read_wake_others() and dmu_target_wake_one(),
+		 * and it does not leave a wake-up with one that a signal ends.
+		 */
+		ret = prepare_to_wait_event(&t->wq, &sleeper.wait, TASK_INTERRUPTIBLE);
+		if (dmu_target_ready(t, c))
+			ret = 0;
+		else if (!ret) {
+			schedule();
+			continue;
+		}
+		break;
+	}
+	finish_wait(&t->wq, &sleeper.wait);
 	atomic_dec(&c->sleepers);
 	return ret;
 }
@@ -152,7 +192,7 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct dmu_channel *c = iocb->ki_filp->private_data;
 	bool nowait = (iocb->ki_flags & IOCB_NOWAIT) || (iocb->ki_filp->f_flags & O_NONBLOCK);
 	bool woken = false;
-	LIST_HEAD(dead);
+	struct dmu_orphans orphans = DMU_ORPHANS_INIT(orphans);
 	ssize_t ret;
 
 	if (!iov_iter_count(to))
@@ -167,7 +207,7 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			if (ret)
 				break;
 		}
-		ret = dmu_read_part(c, to, &dead);
+		ret = dmu_read_part(c, to, &orphans);
 		mutex_unlock(&c->out.mutex);
 		if (ret != -EAGAIN || nowait)
 			break;
@@ -177,7 +217,7 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		woken = true;
 	}
 
-	dmu_request_end_list(c->target, &dead);
+	dmu_target_settle(c->target, &orphans);
 	if (woken)
 		dmu_target_wake_one(c->target);
 	return ret;

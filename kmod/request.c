@@ -6,8 +6,10 @@
  */
 #include "request.h"
 
+#include <linux/list_sort.h>
 #include <linux/sched.h>
 
+#include "flush.h"
 #include "target.h"
 
 /*
@@ -91,6 +93,9 @@ struct dmu_request *dmu_request_init(struct bio *bio)
 
 	req = dm_per_bio_data(bio, sizeof(*req));
 	INIT_HLIST_NODE(&req->hash);
+	req->repeat = false;
+	req->restarted = false;
+	req->expired = false;
 	return req;
 }
 
@@ -108,6 +113,8 @@ void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_use
 	ret_msg->seq = req->seq;
 	ret_msg->type = dmu_request_type(bio);
 	ret_msg->flags = dmu_request_flags(bio->bi_opf);
+	if (unlikely(req->repeat))
+		ret_msg->flags |= DM_USER_REQ_MAP_FLAG_REPEAT;
 	/* a flush is about no place; what its bio says there depends on the kernel */
 	ret_msg->sector = bio->bi_iter.bi_size ? bio->bi_iter.bi_sector - begin : 0;
 	ret_msg->len = bio->bi_iter.bi_size;
@@ -167,9 +174,30 @@ blk_status_t dmu_request_status(struct dmu_request *req, u64 response)
 	}
 }
 
+/*
+ * Whether the answer says that data was taken which a worker may so far only have cached. What a
+ * discard drops does not matter, and FUA says that nothing is only cached.
+ */
+bool dmu_request_may_be_cached(struct dmu_request *req, u64 response)
+{
+	struct bio *bio = dmu_request_bio(req);
+
+	if (response != DM_USER_RESP_SUCCESS)
+		return false;
+	switch (bio_op(bio)) {
+	case REQ_OP_WRITE:
+		return bio->bi_iter.bi_size && !(bio->bi_opf & REQ_FUA);
+	case REQ_OP_WRITE_ZEROES:
+	case REQ_OP_SECURE_ERASE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * dmu_request_end - give the bio back to device-mapper
- * @t:		the request's target, for its statistics
+ * @t:		the request's target
  * @req:	owned by the caller; its memory is gone afterwards
  * @status:	for the submitter
  *
@@ -179,21 +207,45 @@ void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t
 {
 	struct bio *bio = dmu_request_bio(req);
 
-	if (unlikely(status == BLK_STS_IOERR))
-		atomic64_inc(&t->errors);
 	/* before the end, which may bring what depends on this flush */
 	if (unlikely(dmu_request_is_flush(bio)))
-		dmu_target_flushed(t, req->seq, status);
+		status = dmu_flush_end(t, req, status);
+	if (unlikely(status == BLK_STS_IOERR))
+		atomic64_inc(&t->errors);
 	bio->bi_status = status;
 	bio_endio(bio);
 }
 
-/* Fails a whole list with EIO, first to last. The list is not usable afterwards. Sleeps. */
-void dmu_request_end_list(struct dmu_target *t, struct list_head *dead)
+static int dmu_orphans_compare(void *priv, const struct list_head *a, const struct list_head *b)
+{
+	u64 first = list_entry(a, struct dmu_request, link)->seq;
+	u64 second = list_entry(b, struct dmu_request, link)->seq;
+
+	return first > second ? 1 : -1;
+}
+
+/* Puts the repeats into their order, for dmu_target_requeue(). No lock needs to be held. */
+void dmu_orphans_sort(struct dmu_orphans *o)
+{
+	list_sort(NULL, &o->repeated, dmu_orphans_compare);
+}
+
+/**
+ * dmu_orphans_end - end what is not queued again
+ * @t:	the requests' target
+ * @o:	not usable afterwards
+ *
+ * dm puts each bio that comes back before those it already has, so they go last first. Between them
+ * is no place to reschedule: dm's worker would send one again, and get it back out of turn. Process
+ * context, no lock held, sleeps.
+ */
+void dmu_orphans_end(struct dmu_target *t, struct dmu_orphans *o)
 {
 	struct dmu_request *req, *next;
 
-	list_for_each_entry_safe(req, next, dead, link) {
+	list_for_each_entry_safe_reverse(req, next, &o->returned, link)
+		dmu_request_end(t, req, BLK_STS_DM_REQUEUE);
+	list_for_each_entry_safe(req, next, &o->failed, link) {
 		dmu_request_end(t, req, BLK_STS_IOERR);
 		cond_resched();
 	}

@@ -5,14 +5,14 @@
  * It lives in dm's per-bio data, so mapping allocates nothing, and it is gone the moment its bio
  * ends. At any time exactly one of these owns it, and only the owner may end it:
  *
- *   the target's queue		mapped, not yet delivered		target->lock
+ *   the target's queue		waits for a channel			target->lock
  *   a channel's out stream	being read by the worker		channel->lock
  *   a channel's outstanding	read to its end, not yet answered	channel->lock
  *   a channel's in stream	its answer's payload is coming in	channel->lock
- *   a function's local list	about to be ended			nobody else can see it
+ *   a function's local list	about to be ended or queued again	nobody else can see it
  *
  * The bio itself is never changed but for its status: payloads are copied through a private
- * iterator, so that the same bio could be delivered again from its first byte.
+ * iterator, so that the same bio can be delivered again from its first byte.
  */
 #ifndef DMU_REQUEST_H
 #define DMU_REQUEST_H
@@ -28,15 +28,47 @@ struct dmu_target;
 
 /**
  * struct dmu_request - a bio's per-bio data
- * @link:	in the owner's list; protected by the owner's lock, as above
- * @hash:	in the channel's table while outstanding; channel->lock
- * @seq:	given at delivery, constant from then on
+ * @link:	in the owner's list
+ * @hash:	in the channel's index while outstanding
+ * @seq:	given at the first delivery, kept by a repeat
+ * @clock:	jiffies when its time began to run (clock.c)
+ * @awaits:	0: its time runs; else the attachment that it begins with (clock.c)
+ * @losses:	of a FLUSH: the target's count when it was mapped (flush.c)
+ * @repeat:	it was delivered before, on a channel that has ended
+ * @restarted:	its clock was, for a repeat
+ * @expired:	its time was over once
+ *
+ * All are protected by the owner's lock, as above.
  */
 struct dmu_request {
 	struct list_head link;
 	struct hlist_node hash;
 	u64 seq;
+	unsigned long clock;
+	u32 awaits;
+	u32 losses;
+	bool repeat;
+	bool restarted;
+	bool expired;
 };
+
+/**
+ * struct dmu_orphans - requests whose owner gave them up under a lock, for when there is no lock
+ * @failed:	to end with EIO, first to last
+ * @repeated:	to be queued again
+ * @returned:	to give back to a noflush suspend
+ */
+struct dmu_orphans {
+	struct list_head failed;
+	struct list_head repeated;
+	struct list_head returned;
+};
+
+#define DMU_ORPHANS_INIT(name) { \
+	.failed = LIST_HEAD_INIT((name).failed), \
+	.repeated = LIST_HEAD_INIT((name).repeated), \
+	.returned = LIST_HEAD_INIT((name).returned), \
+}
 
 static inline struct bio *dmu_request_bio(struct dmu_request *req)
 {
@@ -54,7 +86,10 @@ void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_use
 struct bvec_iter dmu_request_payload_out(struct dmu_request *req);
 struct bvec_iter dmu_request_payload_in(struct dmu_request *req, u64 response);
 blk_status_t dmu_request_status(struct dmu_request *req, u64 response);
+bool dmu_request_may_be_cached(struct dmu_request *req, u64 response);
 void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t status);
-void dmu_request_end_list(struct dmu_target *t, struct list_head *dead);
+
+void dmu_orphans_sort(struct dmu_orphans *o);
+void dmu_orphans_end(struct dmu_target *t, struct dmu_orphans *o);
 
 #endif /* DMU_REQUEST_H */

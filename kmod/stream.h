@@ -6,8 +6,9 @@
  * stream remembers between them which request it is about and what is left of it.
  *
  * A copy needs the request's bio to stay, but must not hold a lock that others need. So the copier
- * claims the request: whoever else wants to end it then (a channel that breaks, a target that goes)
- * leaves it alone, and the copier ends it when it lets go. A claim is never held over a page fault.
+ * claims the request: whoever else wants it then (a channel that breaks, a target that goes) only says
+ * what is to become of it, and the copier does that when it lets go. A claim is never held over a
+ * page fault, so that is soon.
  */
 #ifndef DMU_STREAM_H
 #define DMU_STREAM_H
@@ -21,6 +22,18 @@
 struct dmu_request;
 
 /**
+ * enum dmu_fate - what becomes of a request whose channel has ended
+ * @DMU_FATE_STAYS:	it waits with the channel
+ * @DMU_FATE_REPEATS:	it is queued again
+ * @DMU_FATE_FAILS:	it ends with EIO
+ */
+enum dmu_fate {
+	DMU_FATE_STAYS,
+	DMU_FATE_REPEATS,
+	DMU_FATE_FAILS,
+};
+
+/**
  * struct dmu_stream - the current message of one direction
  * @mutex:	makes each read() or write() one piece of the stream; held while the caller's
  *		pages are faulted in, so only this channel's readers, or writers, may want it
@@ -28,8 +41,9 @@ struct dmu_request;
  * @pos:	bytes of the header that went through; @mutex
  * @payload:	what has not gone through of the payload; @mutex
  * @req:	the request that the message is about, or NULL; channel->lock. Only a holder of
- *		@mutex sets it; anybody may end it while it is not claimed
+ *		@mutex sets it; anybody may take it while it is not claimed
  * @claimed:	a copy is going on; channel->lock
+ * @fate:	of a claimed request, for its copier; else STAYS; channel->lock
  */
 struct dmu_stream {
 	struct mutex mutex;
@@ -38,6 +52,7 @@ struct dmu_stream {
 	struct bvec_iter payload;
 	struct dmu_request *req;
 	bool claimed;
+	enum dmu_fate fate;
 };
 
 /* With channel->lock held. Who looks without it gets one value or the other, as a hint. */

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A target: the queue between device-mapper and the channels, and which channel may take from it.
- * type.c puts requests in, as dm says; channels take them out. Never sleeps or allocates, but to be
- * born, and never waits for a worker.
- *
- * Why a channel is held. A worker that sent a bad answer may be confused enough to carry out an old
- * write later. Its requests have failed, and whoever retries them on a new worker must not have the
- * old worker's write land on top. So a channel that was opened after the break gets no request
- * until every broken channel has really been released, by its last holder.
+ * A target: the queue between device-mapper and the channels. type.c puts requests in, as dm says;
+ * channels take them out, and put them back when they end. Never sleeps or allocates, but to be born,
+ * and never waits for a worker.
  */
 #include "target.h"
 
@@ -18,6 +13,7 @@
 #include "channel.h"
 #include "node.h"
 #include "request.h"
+#include "roster.h"
 
 /* The device's release: the last reference is gone, so no file is open, no list holds anything. */
 static void dmu_target_free(struct device *dev)
@@ -27,12 +23,14 @@ static void dmu_target_free(struct device *dev)
 
 /**
  * dmu_target_new - a target that nobody can find yet
- * @begin:	its first sector on its device
+ * @ti:		as dm knows it
  * @name:	valid
+ * @options:	copied
  *
  * Returns it with one reference, for put_device(&t->dev), or an error pointer. Sleeps.
  */
-struct dmu_target *dmu_target_new(sector_t begin, const char *name)
+struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
+				  const struct dmu_options *options)
 {
 	struct dmu_target *t;
 	int ret;
@@ -41,11 +39,14 @@ struct dmu_target *dmu_target_new(sector_t begin, const char *name)
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 
-	t->begin = begin;
+	t->ti = ti;
+	t->begin = ti->begin;
+	t->options = *options;
 	init_waitqueue_head(&t->wq);
 	spin_lock_init(&t->lock);
 	INIT_LIST_HEAD(&t->queue);
 	INIT_LIST_HEAD(&t->channels);
+	dmu_clock_init(t);
 
 	ret = dmu_node_init(t, name, dmu_target_free);
 	if (ret) {
@@ -53,11 +54,6 @@ struct dmu_target *dmu_target_new(sector_t begin, const char *name)
 		return ERR_PTR(ret);
 	}
 	return t;
-}
-
-static bool dmu_target_holds(struct dmu_target *t, struct dmu_channel *c)
-{
-	return READ_ONCE(t->nr_broken) && c->number >= READ_ONCE(t->fence);
 }
 
 /*
@@ -68,7 +64,7 @@ bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c)
 {
 	if (dmu_channel_error(c))
 		return true;
-	if (!list_empty(&t->queue) && !dmu_target_holds(t, c))
+	if (!list_empty(&t->queue) && !dmu_roster_holds(t, c) && !READ_ONCE(c->full))
 		return true;
 	smp_rmb(); /* pairs with dmu_target_deliver(), which moves a request from there to here */
 	return READ_ONCE(c->out.req);
@@ -79,7 +75,8 @@ bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c)
  * @t:	the target
  *
  * One of those who sleep exclusively: in read(), or in an epoll that was told so (EPOLLEXCLUSIVE).
- * A reader that has been woken passes it on (read.c); an epoll cannot, so a close does (below).
+ * The one that has slept longest, so requests spread over idle channels. A reader that has been
+ * woken passes it on (read.c); an epoll cannot, so a close does (roster.c).
  *
  * The wait queue itself says who sleeps, so there is no flag to go stale. wq_has_sleeper() has the
  * barrier between the caller's list_add() and the look; its pair is in whoever goes to sleep.
@@ -88,66 +85,31 @@ void dmu_target_wake_one(struct dmu_target *t)
 {
 	if (list_empty(&t->queue) || !wq_has_sleeper(&t->wq))
 		return;
-	/* the one could be of a channel that is broken or held, and take the wake-up from all others */
-	if (unlikely(READ_ONCE(t->nr_broken)))
+	/*
+	 * The one could be an epoll of a channel that is broken, held or full, and take the wake-up
+	 * from all others.
+	 */
+	if (unlikely(READ_ONCE(t->nr_broken) || atomic_read(&t->nr_full)))
 		wake_up_interruptible_all(&t->wq);
 	else
 		wake_up_interruptible_poll(&t->wq, EPOLLIN | EPOLLRDNORM);
 }
 
-static void dmu_target_flush_failed(struct dmu_target *t)
+/* Several may be able to take what is in the queue, who were not before. */
+void dmu_target_wake_all(struct dmu_target *t)
 {
-	lockdep_assert_held(&t->lock);
-
-	WRITE_ONCE(t->unflushed, true);
-	t->unflushed_seq = t->next_seq;
-}
-
-/**
- * dmu_target_flushed - a FLUSH is about to end
- * @t:		the target
- * @seq:	the FLUSH's, if it succeeded
- * @status:	how it ends
- *
- * device-mapper makes two of a write with PREFLUSH, such as a journal's commit: a FLUSH, and then
- * the write, which it sends even if the FLUSH failed. The submitter would never hear of that, and
- * fsync would report success for data that is gone. Nothing tells the write from others, but that
- * it has FUA as well. So none with FUA is taken until a FLUSH succeeds that was delivered later.
- */
-void dmu_target_flushed(struct dmu_target *t, u64 seq, blk_status_t status)
-{
-	if (status == BLK_STS_DM_REQUEUE)
-		return;
-	if (likely(status == BLK_STS_OK && !READ_ONCE(t->unflushed)))
-		return;
-
-	spin_lock(&t->lock);
-	if (status != BLK_STS_OK)
-		dmu_target_flush_failed(t);
-	else if (seq >= t->unflushed_seq)
-		WRITE_ONCE(t->unflushed, false);
-	spin_unlock(&t->lock);
-}
-
-/* Whether a bio that is being mapped fails at once. */
-static bool dmu_target_refuses(struct dmu_target *t, struct bio *bio)
-{
-	lockdep_assert_held(&t->lock);
-
-	if (t->failing && dmu_request_is_flush(bio))
-		dmu_target_flush_failed(t);
-	return t->failing || (t->unflushed && (bio->bi_opf & REQ_FUA));
+	if (!list_empty(&t->queue))
+		wake_up_interruptible_all(&t->wq);
 }
 
 /**
  * dmu_target_add - queue a request that is being mapped
  * @t:		the target
- * @ti:		the same, as dm knows it
  * @req:	the request; it may have ended by the time this returns
  *
  * Returns what map() is to return: that it was taken, or that it fails, or that dm gets it back.
  */
-int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_request *req)
+int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 {
 	int ret = DM_MAPIO_SUBMITTED;
 
@@ -157,11 +119,12 @@ int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_reques
 	 * queue under the same lock, as `fail` does. So either that finds this request, or this
 	 * sees the flag.
 	 */
-	if (unlikely(dmu_target_refuses(t, dmu_request_bio(req)))) {
+	if (unlikely(dmu_flush_refuses(t, req) || t->failing || t->clock.deserted)) {
 		ret = DM_MAPIO_KILL;
-	} else if (unlikely(dm_noflush_suspending(ti))) {
+	} else if (unlikely(dm_noflush_suspending(t->ti))) {
 		ret = DM_MAPIO_REQUEUE;
 	} else {
+		dmu_clock_start(t, req);
 		list_add_tail(&req->link, &t->queue);
 		t->nr_queued++;
 	}
@@ -174,22 +137,13 @@ int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_reques
 	return ret;
 }
 
-/* Empties the queue into @ret_list, which becomes the caller's. */
-void dmu_target_take_queued(struct dmu_target *t, struct list_head *ret_list)
-{
-	spin_lock(&t->lock);
-	list_splice_tail_init(&t->queue, ret_list);
-	t->nr_queued = 0;
-	spin_unlock(&t->lock);
-}
-
 /**
  * dmu_target_deliver - move the first request into a channel's out stream, claimed
  * @t:	the target
  * @c:	one of its channels, its out stream locked and empty
  *
  * The seq is given here and not when mapping: so the numbers that a worker sees have no gaps, even
- * after a suspend took undelivered requests back.
+ * after a suspend took undelivered requests back. A repeat keeps its own, by which it is sorted.
  *
  * Returns 0, -EAGAIN if there is nothing for this channel, or why it carries nothing any more.
  */
@@ -205,7 +159,7 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 		goto unlock;
 
 	req = list_first_entry_or_null(&t->queue, struct dmu_request, link);
-	if (!req || dmu_target_holds(t, c)) {
+	if (!req || dmu_roster_holds(t, c) || c->full) {
 		ret = -EAGAIN;
 		goto unlock;
 	}
@@ -214,8 +168,9 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 	smp_wmb(); /* pairs with dmu_target_ready(): who misses it in the queue finds it here */
 	list_del(&req->link);
 	t->nr_queued--;
-	req->seq = t->next_seq++;
-	c->nr_requests++;
+	if (likely(!req->repeat))
+		req->seq = t->next_seq++;
+	dmu_channel_taken(c);
 	c->out.claimed = true;
 unlock:
 	spin_unlock(&c->lock);
@@ -223,136 +178,81 @@ unlock:
 	return ret;
 }
 
-/* A channel is being opened. Returns 0, or -ENODEV if the target went meanwhile. */
-int dmu_target_join(struct dmu_target *t, struct dmu_channel *c)
-{
-	int ret = -ENODEV;
-
-	spin_lock(&t->lock);
-	if (!t->gone) {
-		c->number = t->nr_opens++;
-		list_add_tail(&c->link, &t->channels);
-		t->nr_channels++;
-		ret = 0;
-	}
-	spin_unlock(&t->lock);
-	return ret;
-}
-
 /**
- * dmu_target_leave - a channel is being released
- * @t:		the target
- * @c:		nobody uses it any more
- * @dead:	gets its requests, for the caller to fail
+ * dmu_target_requeue - what an ended channel gave up goes out again, first and in its order
+ * @t:	the target, its lock held
+ * @o:	its repeats are sorted; those that cannot be repeated go to the other lists
+ *
+ * The queue's repeats are at its front, in the order of their seqs. This takes as long as there are
+ * repeats; but that is when a worker has died.
  */
-void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead)
+void dmu_target_requeue(struct dmu_target *t, struct dmu_orphans *o)
 {
-	bool unfenced = false;
+	struct list_head *after = &t->queue;
+	struct dmu_request *req, *next, *other;
 
-	spin_lock(&t->lock);
-	list_del(&c->link);
-	t->nr_channels--;
-	spin_lock(&c->lock);
-	dmu_channel_collect(c, dead);
-	if (c->broken) {
-		WRITE_ONCE(t->nr_broken, t->nr_broken - 1);
-		unfenced = !t->nr_broken;
-	}
-	spin_unlock(&c->lock);
-	spin_unlock(&t->lock);
-
-	/* several may now take requests; else one, if this channel's epoll had been woken for it */
-	if (unfenced)
-		wake_up_interruptible_all(&t->wq);
-	else
-		dmu_target_wake_one(t);
-}
-
-static void dmu_target_break_locked(struct dmu_target *t, struct dmu_channel *c,
-				    struct list_head *dead)
-{
 	lockdep_assert_held(&t->lock);
 
-	spin_lock(&c->lock);
-	if (!c->broken) {
-		WRITE_ONCE(c->broken, true);
-		if (!t->nr_broken)
-			WRITE_ONCE(t->fence, t->nr_opens);
-		WRITE_ONCE(t->nr_broken, t->nr_broken + 1);
-		dmu_channel_collect(c, dead);
+	if (list_empty(&o->repeated))
+		return;
+	if (t->failing || t->clock.deserted) {
+		list_splice_tail_init(&o->repeated, &o->failed);
+		return;
 	}
-	spin_unlock(&c->lock);
+	/* under the lock, as in dmu_target_add() */
+	if (dm_noflush_suspending(t->ti)) {
+		list_splice_tail_init(&o->repeated, &o->returned);
+		return;
+	}
+	list_for_each_entry_safe(req, next, &o->repeated, link) {
+		while (!list_is_last(after, &t->queue)) {
+			other = list_next_entry(list_entry(after, struct dmu_request, link), link);
+			if (!other->repeat || other->seq > req->seq)
+				break;
+			after = &other->link;
+		}
+		req->repeat = true;
+		dmu_clock_repeat(t, req);
+		list_move(&req->link, after);
+		after = &req->link;
+		t->nr_queued++;
+		t->nr_repeated++;
+	}
 }
 
-/**
- * dmu_target_break - a bad answer came on a channel
- * @t:		the target
- * @c:		the channel
- * @dead:	gets its requests, for the caller to fail
- */
-void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead)
+/* Out of line part of dmu_target_settle(). */
+void dmu_target_settle_slow(struct dmu_target *t, struct dmu_orphans *o)
 {
+	dmu_orphans_sort(o);
 	spin_lock(&t->lock);
-	dmu_target_break_locked(t, c, dead);
+	dmu_target_requeue(t, o);
 	spin_unlock(&t->lock);
-
-	/* this channel's sleepers and pollers must hear of it; the others look and sleep again */
-	wake_up_interruptible_all(&t->wq);
+	dmu_target_wake_all(t);
+	dmu_orphans_end(t, o);
 }
 
-/**
- * dmu_target_fail - every request ends with EIO now, and every new one at once, until `unfail`
- * @t:	the target
- *
- * Nobody is waited for, so this works beside a suspend that hangs on a worker.
- *
- * The channels break, because a worker may still be at what has just failed: after `unfail`, none
- * that is opened gets a request before those have been released.
- */
-void dmu_target_fail(struct dmu_target *t)
+/* A noflush suspend begins: dm gets back what has not gone out. */
+void dmu_target_return(struct dmu_target *t)
 {
-	struct dmu_channel *c;
-	LIST_HEAD(dead);
+	struct dmu_orphans orphans = DMU_ORPHANS_INIT(orphans);
 
 	spin_lock(&t->lock);
-	t->failing = true;
-	list_for_each_entry(c, &t->channels, link)
-		dmu_target_break_locked(t, c, &dead);
-	list_splice_tail_init(&t->queue, &dead);
+	list_splice_tail_init(&t->queue, &orphans.returned);
 	t->nr_queued = 0;
 	spin_unlock(&t->lock);
-
-	wake_up_interruptible_all(&t->wq);
-	dmu_request_end_list(t, &dead);
+	dmu_orphans_end(t, &orphans);
 }
 
-void dmu_target_unfail(struct dmu_target *t)
-{
-	spin_lock(&t->lock);
-	t->failing = false;
-	spin_unlock(&t->lock);
-}
-
-/* The destructor's part: no more requests, no more channels, everybody is told. */
+/**
+ * dmu_target_end - the target goes: its requests end, its channels hear of it, its work has run
+ * @t:	no bio is mapped any more
+ *
+ * Sleeps, but waits for no worker. The memory stays while somebody has a channel open.
+ */
 void dmu_target_end(struct dmu_target *t)
 {
-	struct dmu_channel *c;
-	LIST_HEAD(dead);
-
-	spin_lock(&t->lock);
-	t->gone = true;
-	list_for_each_entry(c, &t->channels, link) {
-		spin_lock(&c->lock);
-		WRITE_ONCE(c->gone, true);
-		dmu_channel_collect(c, &dead);
-		spin_unlock(&c->lock);
-	}
-	list_splice_tail_init(&t->queue, &dead);
-	t->nr_queued = 0;
-	spin_unlock(&t->lock);
-
-	wake_up_interruptible_all(&t->wq);
-	dmu_request_end_list(t, &dead);
+	dmu_roster_end(t);
+	dmu_clock_stop(t);
 }
 
 /* How much there is of what, all at one moment but for the errors. */
@@ -365,7 +265,13 @@ void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts)
 	spin_lock(&t->lock);
 	ret_counts->queued = t->nr_queued;
 	ret_counts->channels = t->nr_channels;
+	ret_counts->generation = t->generation;
 	ret_counts->failing = t->failing;
+	ret_counts->broken = t->nr_broken;
+	ret_counts->deserted = t->clock.deserted;
+	ret_counts->lost = t->flush.lost;
+	ret_counts->repeated = t->nr_repeated;
+	ret_counts->timed_out = t->nr_timed_out;
 	list_for_each_entry(c, &t->channels, link) {
 		spin_lock(&c->lock);
 		ret_counts->outstanding += c->nr_requests;

@@ -7,17 +7,20 @@
  * device-mapper calls map() with a bio; it becomes a request at the queue's end. A worker's read()
  * takes the first request into its channel (read.c), copies it out, and leaves it outstanding in
  * the channel. A worker's write() finds the request by its seq, copies the payload in, and ends it
- * (write.c). A channel that closes or breaks fails what it has; what is still in the queue waits
- * for another channel.
+ * (write.c). What a channel has when it ends (roster.c) fails or goes back to the queue's front, as
+ * the table says (options.h); what is in the queue waits for another channel. How long anything
+ * waits, clock.c says; what a flush may promise, flush.c.
  *
  * Lock order, outer to inner:
  *   stream->mutex (out or in, never both)  >  target->lock  >  channel->lock
- * dmu_node_lock and the wait queue's own lock nest in nothing of ours and nothing of ours in them.
+ * dmu_node_lock nests in nothing of ours and nothing of ours in it. The wait queue's own lock nests in
+ * nothing of ours, and none is taken in it. The timer's is taken under target->lock.
  *
  * Both spinlocks are taken in process context only: device-mapper maps there, and everything else
- * is a system call or a device-mapper operation. They are held for a few list operations; no copy,
- * no allocation, no wake-up and no bio_endio() happens under them. A bio that is being mapped takes
- * target->lock once and no other lock, and so waits for nobody's copying.
+ * is a system call, a device-mapper operation or a work. They are held for a few list operations, but
+ * when a worker has died or a clock looks; no copy, no allocation, no wake-up and no bio_endio()
+ * happens under them. A bio that is being mapped takes target->lock once and no other lock, and so
+ * waits for nobody's copying.
  *
  * Life: dm's constructor creates the target, with its node. The destructor removes the node, marks
  * the target gone and wakes everybody. Open files hold the cdev, which holds the device, in which
@@ -33,30 +36,42 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "clock.h"
+#include "flush.h"
+#include "options.h"
+#include "request.h"
+
 struct dm_target;
 struct dmu_channel;
-struct dmu_request;
 struct target_type;
 
 /**
  * struct dmu_target - one target of a table
+ * @ti:		the same, as dm knows it; constant, valid while any bio has not ended
  * @begin:	the target's first sector on its device; constant
+ * @options:	the table line's; constant
  * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
  * @errors:	requests that ended with EIO; atomic
+ * @nr_full:	channels that hold max_outstanding requests; atomic
  *
  * @lock:	protects what follows
- * @queue:	mapped and undelivered requests, in order
+ * @queue:	requests that wait for a channel: repeats in the order of their seqs, then those that
+ *		have not gone out yet, in theirs
  * @nr_queued:	their number
- * @next_seq:	the next delivery's
+ * @next_seq:	the next first delivery's
  * @channels:	every open channel
  * @nr_channels: their number
+ * @nr_live:	of those, the ones that have not ended
  * @nr_opens:	channels opened so far; a channel's own number is the value before it
- * @nr_broken:	channels that are broken and not yet released
- * @fence:	while @nr_broken: channels from this number on are held (see target.c)
+ * @nr_broken:	channels that are broken, and neither fenced nor released yet
+ * @held_from:	while @nr_broken: channels from this number on are held (see roster.c)
+ * @generation:	times that the channels were fenced
+ * @nr_repeated: requests that were queued again
+ * @nr_timed_out: times that a request's clock was over
  * @failing:	`fail` was said, and `unfail` not since: no bio is taken
- * @unflushed:	a FLUSH failed, and none that was delivered later succeeded: no FUA is taken
- * @unflushed_seq: @next_seq when it failed
  * @gone:	the destructor has run; set once
+ * @flush:	see flush.h
+ * @clock:	see clock.h; some of it is constant
  *
  * @dev:	owns this memory; its name is the table's NAME
  * @cdev:	what opening the node finds
@@ -64,9 +79,12 @@ struct target_type;
  * @name_link:	in the table of live names; dmu_node_lock
  */
 struct dmu_target {
+	struct dm_target *ti;
 	sector_t begin;
+	struct dmu_options options;
 	wait_queue_head_t wq;
 	atomic64_t errors;
+	atomic_t nr_full;
 
 	spinlock_t lock;
 	struct list_head queue;
@@ -74,13 +92,17 @@ struct dmu_target {
 	u64 next_seq;
 	struct list_head channels;
 	unsigned int nr_channels;
+	unsigned int nr_live;
 	u64 nr_opens;
 	unsigned int nr_broken;
-	u64 fence;
+	u64 held_from;
+	u64 generation;
+	u64 nr_repeated;
+	u64 nr_timed_out;
 	bool failing;
-	bool unflushed;
-	u64 unflushed_seq;
 	bool gone;
+	struct dmu_flush flush;
+	struct dmu_clock clock;
 
 	struct device dev;
 	struct cdev cdev;
@@ -93,15 +115,27 @@ struct dmu_target {
  * @queued:		requests that wait for a channel to take them
  * @outstanding:	requests that a channel has taken and that have not ended
  * @channels:		open channels
+ * @generation:		times that they were fenced
  * @errors:		requests that ended with EIO so far
  * @failing:		between `fail` and `unfail`
+ * @broken:		channels that are broken, and neither fenced nor released yet
+ * @deserted:		the attach time-out is over
+ * @lost:		the next FLUSH will fail
+ * @repeated:		requests that were queued again so far
+ * @timed_out:		times that a request's clock was over so far
  */
 struct dmu_counts {
 	unsigned int queued;
 	unsigned int outstanding;
 	unsigned int channels;
+	u64 generation;
 	u64 errors;
 	bool failing;
+	unsigned int broken;
+	bool deserted;
+	bool lost;
+	u64 repeated;
+	u64 timed_out;
 };
 
 extern struct target_type dmu_target_type;
@@ -111,22 +145,27 @@ static inline const char *dmu_target_name(const struct dmu_target *t)
 	return dev_name(&t->dev);
 }
 
-struct dmu_target *dmu_target_new(sector_t begin, const char *name);
+struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
+				  const struct dmu_options *options);
 void dmu_target_end(struct dmu_target *t);
 
-void dmu_target_fail(struct dmu_target *t);
-void dmu_target_unfail(struct dmu_target *t);
-
-int dmu_target_add(struct dmu_target *t, struct dm_target *ti, struct dmu_request *req);
-void dmu_target_take_queued(struct dmu_target *t, struct list_head *ret_list);
+int dmu_target_add(struct dmu_target *t, struct dmu_request *req);
+void dmu_target_return(struct dmu_target *t);
 void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts);
 
-int dmu_target_join(struct dmu_target *t, struct dmu_channel *c);
-void dmu_target_leave(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead);
-void dmu_target_break(struct dmu_target *t, struct dmu_channel *c, struct list_head *dead);
 bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c);
 int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c);
 void dmu_target_wake_one(struct dmu_target *t);
-void dmu_target_flushed(struct dmu_target *t, u64 seq, blk_status_t status);
+void dmu_target_wake_all(struct dmu_target *t);
+
+void dmu_target_requeue(struct dmu_target *t, struct dmu_orphans *o);
+void dmu_target_settle_slow(struct dmu_target *t, struct dmu_orphans *o);
+
+/* Ends what has to end and queues again what can be. Process context, no lock held, sleeps. */
+static inline void dmu_target_settle(struct dmu_target *t, struct dmu_orphans *o)
+{
+	if (unlikely(!list_empty(&o->failed) || !list_empty(&o->repeated)))
+		dmu_target_settle_slow(t, o);
+}
 
 #endif /* DMU_TARGET_H */

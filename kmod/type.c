@@ -10,63 +10,58 @@
 
 #include "node.h"
 #include "request.h"
+#include "roster.h"
 #include "target.h"
 
 #define DM_MSG_PREFIX "user"
 
-/* The longest range that a bio can say: its size has 32 bits. A longer one comes in several. */
-#define DMU_RANGE_SECTORS_MAX	(UINT_MAX >> SECTOR_SHIFT)
-
-/* The table line: START LEN user 0 LEN NAME. */
-static int dmu_type_check(struct dm_target *ti, unsigned int argc, char **argv)
+/* The table line: START LEN user 0 LEN NAME [#opts opt...]. Shifts what it has read. */
+static int dmu_type_check(struct dm_target *ti, struct dm_arg_set *args, const char **ret_name)
 {
+	const char *name;
 	u64 value;
 
-	if (argc != 3) {
-		ti->error = "Exactly three arguments are needed: 0, the length, a name";
+	if (args->argc < 3) {
+		ti->error = "At least three arguments are needed: 0, the length, a name";
 		return -EINVAL;
 	}
-	if (kstrtou64(argv[0], 10, &value) || value != 0) {
+	if (kstrtou64(dm_shift_arg(args), 10, &value) || value != 0) {
 		ti->error = "The first argument must be 0";
 		return -EINVAL;
 	}
-	if (kstrtou64(argv[1], 10, &value) || value != ti->len) {
+	if (kstrtou64(dm_shift_arg(args), 10, &value) || value != ti->len) {
 		ti->error = "The second argument must be the target's length";
 		return -EINVAL;
 	}
-	if (!dmu_node_name_valid(argv[2])) {
+	name = dm_shift_arg(args);
+	if (!dmu_node_name_valid(name)) {
 		ti->error = "The name must match [A-Za-z0-9][A-Za-z0-9._-]{0,63}";
 		return -EINVAL;
 	}
+	*ret_name = name;
 	return 0;
-}
-
-static void dmu_type_set_features(struct dm_target *ti)
-{
-	ti->per_io_data_size = sizeof(struct dmu_request);
-	ti->num_flush_bios = 1;
-	ti->flush_supported = true;
-	ti->num_discard_bios = 1;
-	ti->discards_supported = true;
-	ti->num_secure_erase_bios = 1;
-	ti->num_write_zeroes_bios = 1;
 }
 
 /* Table load. Process context, sleeps. The new node can be opened before this returns. */
 static int dmu_type_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
+	struct dm_arg_set args = { .argc = argc, .argv = argv };
+	struct dmu_options options;
 	struct dmu_target *t;
+	const char *name;
 	int ret;
 
-	ret = dmu_type_check(ti, argc, argv);
+	ret = dmu_type_check(ti, &args, &name);
+	if (ret)
+		return ret;
+	ret = dmu_options_parse(ti, &args, &options);
+	if (ret)
+		return ret;
+	ret = dmu_options_apply(ti, &options);
 	if (ret)
 		return ret;
 
-	ret = dm_set_target_max_io_len(ti, DM_USER_MAX_IO_BYTES >> SECTOR_SHIFT);
-	if (ret)
-		return ret;
-
-	t = dmu_target_new(ti->begin, argv[2]);
+	t = dmu_target_new(ti, name, &options);
 	if (IS_ERR(t)) {
 		ti->error = "Cannot allocate the target";
 		return PTR_ERR(t);
@@ -82,7 +77,7 @@ static int dmu_type_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return ret;
 	}
 
-	dmu_type_set_features(ti);
+	ti->per_io_data_size = sizeof(struct dmu_request);
 	ti->private = t;
 	return 0;
 }
@@ -108,11 +103,16 @@ static void dmu_type_dtr(struct dm_target *ti)
  */
 static int dmu_type_map(struct dm_target *ti, struct bio *bio)
 {
+	struct dmu_target *t = ti->private;
 	struct dmu_request *req = dmu_request_init(bio);
 
 	if (unlikely(!req))
 		return DM_MAPIO_KILL;
-	return dmu_target_add(ti->private, ti, req);
+	/* the block layer only warns of a write to a read-only device */
+	if (unlikely(t->options.read_only) && op_is_write(bio_op(bio)) &&
+	    !dmu_request_is_flush(bio))
+		return DM_MAPIO_KILL;
+	return dmu_target_add(t, req);
 }
 
 /*
@@ -126,29 +126,37 @@ static int dmu_type_map(struct dm_target *ti, struct bio *bio)
  */
 static void dmu_type_presuspend(struct dm_target *ti)
 {
-	struct dmu_target *t = ti->private;
-	struct dmu_request *req, *prev;
-	LIST_HEAD(back);
+	if (dm_noflush_suspending(ti))
+		dmu_target_return(ti->private);
+}
 
-	if (!dm_noflush_suspending(ti))
-		return;
+/* The suspend has ended: dm has seen every bio end, and maps none until the resume. */
+static void dmu_type_postsuspend(struct dm_target *ti)
+{
+	dmu_clock_suspended(ti->private);
+}
 
-	dmu_target_take_queued(t, &back);
-	/* not a place to reschedule: dm's worker would send one again, and get it back out of turn */
-	list_for_each_entry_safe_reverse(req, prev, &back, link)
-		dmu_request_end(t, req, BLK_STS_DM_REQUEUE);
+static void dmu_type_resume(struct dm_target *ti)
+{
+	dmu_clock_resumed(ti->private);
 }
 
 /*
- * `dmsetup status`: QUEUED OUTSTANDING CHANNELS GENERATION ERRORS FAILING, as numbers, new fields
- * at the end.
+ * `dmsetup status`: QUEUED OUTSTANDING CHANNELS GENERATION ERRORS FAILING BROKEN DESERTED LOST
+ * REPEATED TIMED_OUT, as numbers, new fields at the end.
  *
  *   QUEUED	requests that wait for a channel to take them
  *   OUTSTANDING	requests that a channel has taken and that have not ended
- *   CHANNELS	open channels, broken ones included
- *   GENERATION	0: nothing can advance it
+ *   CHANNELS	open channels, broken and fenced ones included
+ *   GENERATION	times that `fence` was said since the table was loaded
  *   ERRORS	requests that ended with EIO since the table was loaded
  *   FAILING	1 between `fail` and `unfail`, else 0
+ *   BROKEN	channels that are broken, and neither released nor fenced yet: while there are any, a
+ *		channel that was opened after the first of them broke gets no request
+ *   DESERTED	1 once no channel came within attach_timeout_ms, until one does, else 0
+ *   LOST	1 if the next FLUSH will fail, because answered writes may be gone with their worker
+ *   REPEATED	requests that were queued again after their channel's end, since the table was loaded
+ *   TIMED_OUT	times that a request was not answered in time, likewise
  */
 static void dmu_type_info(struct dmu_target *t, char *result, unsigned int maxlen)
 {
@@ -156,8 +164,9 @@ static void dmu_type_info(struct dmu_target *t, char *result, unsigned int maxle
 	unsigned int sz = 0;
 
 	dmu_target_count(t, &counts);
-	DMEMIT("%u %u %u 0 %llu %u", counts.queued, counts.outstanding, counts.channels,
-	       counts.errors, counts.failing);
+	DMEMIT("%u %u %u %llu %llu %u %u %u %u %llu %llu", counts.queued, counts.outstanding,
+	       counts.channels, counts.generation, counts.errors, counts.failing, counts.broken,
+	       counts.deserted, counts.lost, counts.repeated, counts.timed_out);
 }
 
 /* Process context. Runs beside everything. */
@@ -173,33 +182,41 @@ static void dmu_type_status(struct dm_target *ti, status_type_t type, unsigned i
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("0 %llu %s", (u64)ti->len, dmu_target_name(t));
+		sz = dmu_options_show(&t->options, result, sz, maxlen);
 		break;
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
-		DMEMIT(",name=%s;", dmu_target_name(t));
+		DMEMIT(",name=%s", dmu_target_name(t));
+		sz = dmu_options_measure(&t->options, result, sz, maxlen);
+		DMEMIT(";");
 		break;
 	}
 }
 
 /*
- * `dmsetup message DEVICE 0 fail|unfail`. Process context; never waits, neither for a worker nor
- * for a suspend. Runs beside everything.
+ * `dmsetup message DEVICE 0 fail|unfail|fence`; fence answers with the new generation. Process
+ * context; never waits, neither for a worker nor for a suspend. Runs beside everything.
  */
 static int dmu_type_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 			    unsigned int maxlen)
 {
 	struct dmu_target *t = ti->private;
+	unsigned int sz = 0;
 
 	if (argc == 1 && !strcasecmp(argv[0], "fail")) {
-		dmu_target_fail(t);
+		dmu_roster_fail(t);
 		return 0;
 	}
 	if (argc == 1 && !strcasecmp(argv[0], "unfail")) {
-		dmu_target_unfail(t);
+		dmu_roster_unfail(t);
 		return 0;
 	}
-	DMWARN_LIMIT("%s: unknown message '%s'; known are: fail, unfail", dmu_target_name(t),
-		     argc ? argv[0] : "");
+	if (argc == 1 && !strcasecmp(argv[0], "fence")) {
+		DMEMIT("%llu", dmu_roster_fence(t));
+		return 1; /* there is a result */
+	}
+	DMWARN_LIMIT("%s: unknown message '%s'; known are: fail, unfail, fence",
+		     dmu_target_name(t), argc ? argv[0] : "");
 	return -EINVAL;
 }
 
@@ -213,28 +230,24 @@ static int dmu_type_iterate_devices(struct dm_target *ti, iterate_devices_callou
 	return 0;
 }
 
-/*
- * The limits of ranges. Both the soft and the hard limit of discard, and its granularity: 6.1 takes
- * the pair as it stands and only with a granularity, 6.12 computes the soft one from the hard one.
- */
 static void dmu_type_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
-	limits->discard_granularity = SECTOR_SIZE;
-	limits->max_hw_discard_sectors = DMU_RANGE_SECTORS_MAX;
-	limits->max_discard_sectors = DMU_RANGE_SECTORS_MAX;
-	limits->max_secure_erase_sectors = DMU_RANGE_SECTORS_MAX;
-	limits->max_write_zeroes_sectors = DMU_RANGE_SECTORS_MAX;
+	struct dmu_target *t = ti->private;
+
+	dmu_options_limits(&t->options, limits);
 }
 
 struct target_type dmu_target_type = {
 	.name = "user",
-	.version = { 1, 1, 0 },
+	.version = { 1, 2, 0 },
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_type_ctr,
 	.dtr = dmu_type_dtr,
 	.map = dmu_type_map,
 	.presuspend = dmu_type_presuspend,
+	.postsuspend = dmu_type_postsuspend,
+	.resume = dmu_type_resume,
 	.status = dmu_type_status,
 	.message = dmu_type_message,
 	.iterate_devices = dmu_type_iterate_devices,

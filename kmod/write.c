@@ -14,6 +14,7 @@
 #include "channel.h"
 #include "copy.h"
 #include "request.h"
+#include "roster.h"
 #include "target.h"
 
 #define DM_MSG_PREFIX "user"
@@ -22,13 +23,31 @@
  * struct dmu_answered - what a write() must end once it holds no lock
  * @req:	answered, or NULL
  * @status:	for @req
- * @dead:	requests of a channel that broke
+ * @unfilled:	the channel was full, and is not any more
+ * @orphans:	requests of a channel that has ended
  */
 struct dmu_answered {
 	struct dmu_request *req;
 	blk_status_t status;
-	struct list_head dead;
+	bool unfilled;
+	struct dmu_orphans orphans;
 };
+
+/* The stream's answer is complete: takes @req, which is in no list, from the channel. c->lock held. */
+static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
+			       struct dmu_answered *ret_answered)
+{
+	u64 response = c->in.header.type;
+
+	lockdep_assert_held(&c->lock);
+
+	/* before the submitter hears of it, and so before any flush that must cover it */
+	if (dmu_request_may_be_cached(req, response))
+		c->written = READ_ONCE(c->target->next_seq);
+	ret_answered->req = req;
+	ret_answered->status = dmu_request_status(req, response);
+	ret_answered->unfilled = dmu_channel_dropped(c);
+}
 
 /* Finds the answered request. 1: all of the answer is there. 0: its payload must come. */
 static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answered)
@@ -55,9 +74,7 @@ static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answe
 	if (in->payload.bi_size) {
 		dmu_stream_set(in, req);
 	} else {
-		c->nr_requests--;
-		ret_answered->req = req;
-		ret_answered->status = dmu_request_status(req, in->header.type);
+		dmu_write_complete(c, req, ret_answered);
 		ret = 1;
 	}
 unlock:
@@ -84,7 +101,7 @@ static int dmu_write_header(struct dmu_channel *c, struct iov_iter *from,
 	if (ret == -EINVAL) {
 		DMWARN_LIMIT("%s: bad answer (seq %llu, type %llu): channel broken",
 			     dmu_target_name(c->target), in->header.seq, in->header.type);
-		dmu_target_break(c->target, c, &answered->dead);
+		dmu_roster_break(c->target, c, &answered->orphans);
 	}
 	return ret;
 }
@@ -102,13 +119,11 @@ static int dmu_write_payload(struct dmu_channel *c, struct iov_iter *from,
 	dmu_copy_bio_in(dmu_request_bio(in->req), &in->payload, from);
 
 	spin_lock(&c->lock);
-	if (!dmu_channel_unclaim(c, in, &answered->dead)) {
+	if (!dmu_channel_unclaim(c, in, &answered->orphans)) {
 		ret = dmu_channel_error(c);
 	} else if (!in->payload.bi_size) {
-		answered->req = in->req;
-		answered->status = BLK_STS_OK;
+		dmu_write_complete(c, in->req, answered);
 		dmu_stream_set(in, NULL);
-		c->nr_requests--;
 		ret = 1;
 	}
 	spin_unlock(&c->lock);
@@ -175,7 +190,7 @@ static ssize_t dmu_write_answer(struct dmu_channel *c, struct iov_iter *from,
 ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct dmu_channel *c = iocb->ki_filp->private_data;
-	struct dmu_answered answered = { .dead = LIST_HEAD_INIT(answered.dead) };
+	struct dmu_answered answered = { .orphans = DMU_ORPHANS_INIT(answered.orphans) };
 	ssize_t ret;
 
 	if (!iov_iter_count(from))
@@ -187,8 +202,10 @@ ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ret = dmu_write_answer(c, from, &answered);
 	mutex_unlock(&c->in.mutex);
 
+	if (unlikely(answered.unfilled))
+		dmu_target_wake_all(c->target);
 	if (answered.req)
 		dmu_request_end(c->target, answered.req, answered.status);
-	dmu_request_end_list(c->target, &answered.dead);
+	dmu_target_settle(c->target, &answered.orphans);
 	return ret;
 }

@@ -82,6 +82,15 @@ enum dm_user_request {
 #define DM_USER_REQ_MAP_FLAG_DRV		0x20000
 #define DM_USER_REQ_MAP_FLAG_SWAP		0x40000
 
+/*
+ * The request was delivered before, on a channel that ended without an answer: the worker of that
+ * channel may have carried it out, in part or whole. It keeps its seq. Only a target whose table says
+ * `on_close requeue` repeats requests, before all that are new, in the order of their seqs.
+ *
+ * A request that a noflush suspend took back before it went out again comes as a new one.
+ */
+#define DM_USER_REQ_MAP_FLAG_REPEAT		0x8000000000000000
+
 /**
  * enum dm_user_response - the result of a request, in an answer's dm_user_message.type
  *
@@ -91,7 +100,13 @@ enum dm_user_request {
  *		the answer is the header alone
  *
  * Any other value, and a seq that is not outstanding on the channel, makes the write fail with
- * EINVAL and breaks the channel: its requests fail and it carries nothing any more.
+ * EINVAL and breaks the channel: it carries nothing any more. Its requests fail; or, with `on_close
+ * requeue`, they wait for its last close, and then go out again on another channel.
+ *
+ * Why a channel carries nothing any more is the error of its reads and writes:
+ *   EIO	it is broken: by a bad answer, a request's time-out, or the message `fail`
+ *   ESTALE	it was fenced: workers of a later generation have taken its place
+ *   ENOTBLK	its target is gone: a worker's clean end
  */
 enum dm_user_response {
 	DM_USER_RESP_SUCCESS		= 0,
