@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Turns a seccomp profile (OCI seccomp JSON) into the BPF program that is loaded, when dmuser is
- * built.
+ * dmuser-compile-profile: turns a seccomp profile (OCI seccomp JSON) into the BPF program that is
+ * loaded, when dmuser is built, or a backend of somebody else's.
  *
  * The text is for reviewers, so nothing in it may mean less than it seems to: an unknown key, name
  * or action, a key given twice, a number that does not fit, a rule without its reason or one that
@@ -14,7 +14,7 @@
  *
  * The program is for this machine's architecture alone, which must be among "architectures"; system
  * calls by any other convention (32-bit, x32) kill the process. Arguments are compared in all their
- * 64 bits. This is the only file that includes seccomp.h; nothing of it is in an installed program.
+ * 64 bits. This is the only file that includes seccomp.h; nothing of it is in a program that serves.
  */
 #include "util/cleanup.h"
 
@@ -535,8 +535,15 @@ int main(int argc, char **argv)
 	struct profile profile = {};
 	int r;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		printf("Usage: dmuser-compile-profile PROFILE.json PROGRAM.bpf\n"
+		       "\n"
+		       "Turns a seccomp profile, in a subset of OCI's format, into the program that dmuser\n"
+		       "loads into workers. See dmuser-backend(7).\n");
+		return 0;
+	}
 	if (argc != 3) {
-		fprintf(stderr, "Usage: %s PROFILE.json PROGRAM.bpf\n", argv[0]);
+		fprintf(stderr, "Usage: dmuser-compile-profile PROFILE.json PROGRAM.bpf\n");
 		return 2;
 	}
 	profile.path = argv[1];
