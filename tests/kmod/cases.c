@@ -18,7 +18,8 @@
 
 static const struct test_case *const groups[] = {
 	stream_cases, answer_cases, operation_cases, death_cases, suspend_cases, fail_cases,
-	wait_cases, memory_cases, review_cases, NULL,
+	wait_cases, memory_cases, review_cases, option_cases, requeue_cases, timeout_cases,
+	fence_cases, flush_cases, many_cases, kill_cases, NULL,
 };
 
 /* Far more than any case needs under emulation: only a hang gets there. */
@@ -44,7 +45,8 @@ static void fail_waiting_io(pid_t child)
 
 static int run(const struct test_case *c)
 {
-	time_t deadline = time(NULL) + DEADLINE_S;
+	const char *kills = getenv("DMUSER_KILLS");
+	time_t deadline = time(NULL) + DEADLINE_S + (kills ? atoi(kills) / 2 : 0);
 	int status;
 	pid_t child = fork();
 

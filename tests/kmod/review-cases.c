@@ -7,7 +7,6 @@
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <linux/io_uring.h>
-#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -21,6 +20,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "stuck.h"
 #include "submit.h"
 
 static char payload[PAYLOAD_MAX];
@@ -289,48 +289,13 @@ static void a_held_channel_takes_no_wake_up_from_the_others(void)
 
 #define PAGE 4096
 
-static char *map_stuck_page(int *ret_uffd)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	CHECK(page != MAP_FAILED);
-	CHECK(uffd >= 0);
-	CHECK_EQ(ioctl(uffd, UFFDIO_API, &api), 0);
-	struct uffdio_register reg = { .range = { (uintptr_t)page, PAGE },
-				       .mode = UFFDIO_REGISTER_MODE_MISSING };
-	CHECK_EQ(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
-	*ret_uffd = uffd;
-	return page;
-}
-
-struct stuck {
-	int fd;
-	char *page;
-	bool reading;
-	ssize_t result;
-};
-
-static void *transfer_stuck_page(void *userdata)
-{
-	struct stuck *s = userdata;
-
-	s->result = s->reading ? read(s->fd, s->page, PAGE) : write(s->fd, s->page, PAGE);
-	if (s->result < 0)
-		s->result = -errno;
-	return NULL;
-}
-
 static void fail_ends_a_copy_that_waits_for_a_fault(void)
 {
 	for (int reading = 0; reading < 2; reading++) {
 		struct target t;
 		struct submit s;
 		struct dm_user_message msg;
-		struct uffd_msg event;
-		pthread_t thread;
-		int uffd;
+		struct stuck stuck;
 
 		target_create(&t, 2048);
 		int fd = channel_open(&t, 0);
@@ -339,19 +304,12 @@ static void fail_ends_a_copy_that_waits_for_a_fault(void)
 		msg.type = DM_USER_RESP_SUCCESS;
 		if (!reading)
 			CHECK_EQ(write(fd, &msg, 40), 40);
-		struct stuck stuck = { .fd = fd, .page = map_stuck_page(&uffd), .reading = reading };
-		CHECK_EQ(pthread_create(&thread, NULL, transfer_stuck_page, &stuck), 0);
-		CHECK_EQ(read(uffd, &event, sizeof(event)), sizeof(event));
-
+		stuck_start(&stuck, fd, reading);
 		CHECK_EQ(target_message(&t, "fail"), 0);
 		CHECK_EQ(submit_wait(&s), -EIO);
 		CHECK_EQ(target_status(&t).outstanding, 0);
 
-		struct uffdio_zeropage zero = { .range = { (uintptr_t)stuck.page, PAGE } };
-		CHECK_EQ(ioctl(uffd, UFFDIO_ZEROPAGE, &zero), 0);
-		CHECK_EQ(pthread_join(thread, NULL), 0);
-		CHECK_EQ(stuck.result, -EIO);
-		close(uffd);
+		CHECK_EQ(stuck_end(&stuck), -EIO);
 		close(fd);
 		CHECK_EQ(target_remove(&t), 0);
 	}

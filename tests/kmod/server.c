@@ -85,7 +85,7 @@ static void *server_thread(void *userdata)
 
 void server_start(struct server *s, const struct target *t, int threads, bool shared, size_t chunk)
 {
-	CHECK(threads <= 16);
+	CHECK(threads <= 64);
 	*s = (struct server){ .size = t->sectors * 512, .threads = threads, .shared = shared,
 			      .chunk = chunk, .reading = PTHREAD_MUTEX_INITIALIZER };
 	s->store = calloc(1, s->size);

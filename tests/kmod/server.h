@@ -20,8 +20,8 @@ struct server {
 	atomic_ullong counts[16]; /* requests, by type */
 	atomic_ullong fua;
 	/* private */
-	int fds[16];
-	pthread_t ids[16];
+	int fds[64];
+	pthread_t ids[64];
 	pthread_mutex_t reading;
 };
 

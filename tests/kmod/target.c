@@ -44,7 +44,8 @@ static int operation(const char *name, unsigned long request, uint32_t flags)
 }
 
 /* Adds a `user` target to the table that `o` is going to load. */
-static void operation_add_target(struct operation *o, uint64_t sectors, const char *node_name)
+static void operation_add_target(struct operation *o, uint64_t sectors, const char *node_name,
+				 const char *options)
 {
 	size_t at = 0;
 	struct dm_target_spec *spec;
@@ -52,11 +53,13 @@ static void operation_add_target(struct operation *o, uint64_t sectors, const ch
 	for (uint32_t i = 0; i < o->dm.target_count; i++)
 		at += ((struct dm_target_spec *)(o->data + at))->next;
 	spec = (void *)(o->data + at);
-	CHECK(at + sizeof(*spec) + 128 < sizeof(o->data));
+	CHECK(at + sizeof(*spec) + 512 < sizeof(o->data));
 	spec->sector_start = o->dm.target_count * sectors;
 	spec->length = sectors;
 	strcpy(spec->target_type, "user");
-	int len = sprintf((char *)(spec + 1), "0 %llu %s", (unsigned long long)sectors, node_name);
+	int len = snprintf((char *)(spec + 1), 512, "0 %llu %s %s", (unsigned long long)sectors,
+			   node_name, options ? options : "");
+	CHECK(len < 512);
 	spec->next = (sizeof(*spec) + len + 1 + 7) / 8 * 8;
 	o->dm.target_count++;
 }
@@ -78,15 +81,22 @@ static void target_name(struct target *ret_t, uint64_t sectors)
 	snprintf(ret_t->name, sizeof(ret_t->name), "case-%d-%d", getpid(), made++);
 	snprintf(ret_t->node, sizeof(ret_t->node), "/dev/dm-user/%s", ret_t->name);
 	ret_t->sectors = sectors;
+	ret_t->options = NULL;
 }
 
-void target_create(struct target *ret_t, uint64_t sectors)
+void target_create_with(struct target *ret_t, uint64_t sectors, const char *options)
 {
 	struct operation table = { 0 };
 
 	target_name(ret_t, sectors);
-	operation_add_target(&table, sectors, ret_t->name);
+	ret_t->options = options;
+	operation_add_target(&table, sectors, ret_t->name, options);
 	target_bring_up(ret_t, &table);
+}
+
+void target_create(struct target *ret_t, uint64_t sectors)
+{
+	target_create_with(ret_t, sectors, NULL);
 }
 
 void target_create_several(struct target *ret_t, uint64_t sectors, int n)
@@ -97,7 +107,7 @@ void target_create_several(struct target *ret_t, uint64_t sectors, int n)
 	target_name(ret_t, sectors);
 	for (int i = 0; i < n; i++) {
 		snprintf(node_name, sizeof(node_name), "%s-%d", ret_t->name, i);
-		operation_add_target(&table, sectors, node_name);
+		operation_add_target(&table, sectors, node_name, NULL);
 	}
 	target_bring_up(ret_t, &table);
 	strcat(ret_t->node, "-0");
@@ -112,8 +122,9 @@ struct target_status target_status(const struct target *t)
 	CHECK_EQ(operation_do(&o, t->name, DM_TABLE_STATUS, DM_NOFLUSH_FLAG), 0);
 	CHECK(o.dm.target_count >= 1);
 	CHECK_EQ(sscanf((char *)&o + o.dm.data_start + sizeof(struct dm_target_spec),
-			"%u %u %u %u %llu %u", &s.queued, &s.outstanding, &s.channels,
-			&s.generation, &s.errors, &s.failing), 6);
+			"%u %u %u %llu %llu %u %u %u %u %llu %llu", &s.queued, &s.outstanding,
+			&s.channels, &s.generation, &s.errors, &s.failing, &s.broken, &s.deserted,
+			&s.lost, &s.repeated, &s.timed_out), 11);
 	return s;
 }
 
@@ -143,7 +154,7 @@ int target_load(const struct target *t, const char *node_name)
 {
 	struct operation table = { 0 };
 
-	operation_add_target(&table, t->sectors, node_name);
+	operation_add_target(&table, t->sectors, node_name, t->options);
 	return operation_do(&table, t->name, DM_TABLE_LOAD, 0);
 }
 
@@ -159,6 +170,17 @@ int target_message(const struct target *t, const char *message)
 
 	snprintf(m->message, sizeof(o.data) - sizeof(*m), "%s", message);
 	return operation_do(&o, t->name, DM_TARGET_MSG, 0);
+}
+
+unsigned long long target_fence(const struct target *t)
+{
+	struct operation o = { 0 };
+	struct dm_target_msg *m = (void *)o.data;
+
+	strcpy(m->message, "fence");
+	CHECK_EQ(operation_do(&o, t->name, DM_TARGET_MSG, 0), 0);
+	CHECK(o.dm.flags & DM_DATA_OUT_FLAG);
+	return strtoull((char *)&o + o.dm.data_start, NULL, 10);
 }
 
 pid_t target_suspend_start(const struct target *t, uint32_t flags)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <poll.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,16 +13,27 @@ struct target {
 	char node[128];   /* the channel's */
 	char device[128]; /* the block device's */
 	uint64_t sectors;
+	const char *options; /* of the table line, or NULL; as a reload will have them */
 };
 
 struct target_status {
-	unsigned queued, outstanding, channels, generation;
-	unsigned long long errors;
-	unsigned failing;
+	unsigned queued, outstanding, channels;
+	unsigned long long generation, errors;
+	unsigned failing, broken, deserted, lost;
+	unsigned long long repeated, timed_out;
 };
+
+/* Waits until a field of the status has a value; the case's own deadline ends it otherwise. */
+#define TARGET_AWAIT(t, field, value) \
+	do { \
+		while (target_status(t).field != (value)) \
+			poll(NULL, 0, 1); \
+	} while (0)
 
 /* Each call in a process makes another name. Ends the process on failure. */
 void target_create(struct target *ret_t, uint64_t sectors);
+/* With options: "2 on_close requeue". */
+void target_create_with(struct target *ret_t, uint64_t sectors, const char *options);
 /* A device of `n` targets of the same size, with nodes NAME-0, NAME-1, …; node is the first's. */
 void target_create_several(struct target *ret_t, uint64_t sectors, int n);
 struct target_status target_status(const struct target *t);
@@ -36,6 +48,8 @@ int target_resume(const struct target *t);
 int target_load(const struct target *t, const char *node_name);
 int target_clear(const struct target *t);
 int target_message(const struct target *t, const char *message);
+/* The new generation. */
+unsigned long long target_fence(const struct target *t);
 
 /* A suspend in a process of its own, which exits with 0 if it succeeded. */
 pid_t target_suspend_start(const struct target *t, uint32_t flags);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Many: channels, sleepers, and requests that are outstanding at once.
+ */
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "case.h"
+#include "channel.h"
+#include "server.h"
+#include "submit.h"
+
+static char payload[PAYLOAD_MAX];
+
+static void *write_and_read_back(void *userdata)
+{
+	const struct target *t = userdata;
+	static atomic_uint next;
+	uint64_t offset = (next++ % 8) * 65536;
+
+	for (int i = 0; i < 40; i++) {
+		struct submit s;
+
+		submit_start(&s, t, SUBMIT_WRITE, offset + i % 8 * 8192, 8192);
+		CHECK_EQ(submit_wait(&s), 0);
+		free(s.buf);
+		submit_start(&s, t, SUBMIT_READ, offset + i % 8 * 8192, 8192);
+		CHECK_EQ(submit_wait(&s), 0);
+		for (uint64_t b = 0; b < s.len; b++)
+			CHECK_EQ(s.buf[b], submit_pattern(s.offset + b));
+		free(s.buf);
+	}
+	return NULL;
+}
+
+static void sixty_four_channels_serve(void)
+{
+	static struct server server;
+	struct target t;
+	pthread_t threads[8];
+
+	target_create(&t, 2048);
+	server_start(&server, &t, 64, false, 0);
+	CHECK_EQ(target_status(&t).channels, 64);
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, write_and_read_back, &t), 0);
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK_EQ(target_status(&t).errors, 0);
+	CHECK_EQ(target_remove(&t), 0);
+	server_join(&server);
+}
+
+/* A thread that reads one request of its own channel, and answers when told to. */
+struct sleeper {
+	int fd;
+	pthread_t thread;
+	atomic_int tid;
+	atomic_bool has;
+	struct dm_user_message msg;
+};
+
+static void *sleep_in_read(void *userdata)
+{
+	struct sleeper *s = userdata;
+
+	s->tid = gettid();
+	CHECK_EQ(channel_read_all(s->fd, &s->msg, sizeof(s->msg), 0), 0);
+	s->has = true;
+	return NULL;
+}
+
+/* From /proc: a number of the thread's status, or its state's letter. */
+static long thread_status(int tid, const char *field)
+{
+	char path[64], line[256];
+	long value = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, field, strlen(field)) != 0)
+			continue;
+		char *text = line + strlen(field) + strspn(line + strlen(field), ": \t");
+		value = *text >= '0' && *text <= '9' ? atol(text) : *text;
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static void sleepers_start(struct sleeper *sleepers, const struct target *t, int n)
+{
+	for (int i = 0; i < n; i++) {
+		sleepers[i] = (struct sleeper){ .fd = channel_open(t, 0) };
+		CHECK_EQ(pthread_create(&sleepers[i].thread, NULL, sleep_in_read, &sleepers[i]), 0);
+		while (!sleepers[i].tid || thread_status(sleepers[i].tid, "State") != 'S')
+			poll(NULL, 0, 1);
+	}
+}
+
+static void requests_spread_over_idle_channels(void)
+{
+	enum { N = 8 };
+	static struct sleeper sleepers[N];
+	struct target t;
+	struct submit s[N];
+
+	target_create(&t, 2048);
+	sleepers_start(sleepers, &t, N);
+	for (int i = 0; i < N; i++)
+		submit_start(&s[i], &t, SUBMIT_READ, i * 512, 512);
+	/* nobody answers before everybody has one */
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(pthread_join(sleepers[i].thread, NULL), 0);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(channel_answer(sleepers[i].fd, sleepers[i].msg.seq, DM_USER_RESP_SUCCESS,
+					payload, 512), 0);
+	for (int i = 0; i < N; i++) {
+		CHECK_EQ(submit_wait(&s[i]), 0);
+		close(sleepers[i].fd);
+	}
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+static void a_request_wakes_one(void)
+{
+	enum { N = 8 };
+	static struct sleeper sleepers[N];
+	struct target t;
+	struct submit s;
+	long before[N];
+	int woken = 0;
+
+	target_create(&t, 2048);
+	sleepers_start(sleepers, &t, N);
+	for (int round = 0; round < N; round++) {
+		for (int i = 0; i < N; i++)
+			before[i] = thread_status(sleepers[i].tid, "voluntary_ctxt_switches");
+		submit_start(&s, &t, SUBMIT_READ, 0, 512);
+		for (woken = -1; woken < 0;) {
+			poll(NULL, 0, 1);
+			for (int i = 0; i < N; i++)
+				if (sleepers[i].has && sleepers[i].thread)
+					woken = i;
+		}
+		CHECK_EQ(channel_answer(sleepers[woken].fd, sleepers[woken].msg.seq,
+					DM_USER_RESP_SUCCESS, payload, 512), 0);
+		CHECK_EQ(submit_wait(&s), 0);
+		CHECK_EQ(pthread_join(sleepers[woken].thread, NULL), 0);
+		sleepers[woken].thread = 0;
+		for (int i = 0; i < N; i++)
+			if (sleepers[i].thread)
+				CHECK_EQ(thread_status(sleepers[i].tid, "voluntary_ctxt_switches"),
+					 before[i]);
+	}
+	for (int i = 0; i < N; i++)
+		close(sleepers[i].fd);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+/* --- Outstanding at once */
+
+struct flood {
+	const struct target *target;
+	int n;
+	long submitted, ended;
+};
+
+static void *flood_submit(void *userdata)
+{
+	struct flood *f = userdata;
+	aio_context_t context = 0;
+	char *buf = aligned_alloc(4096, 4096);
+	struct io_event events[64];
+
+	submit_let_go_of_channels();
+	int device = open(f->target->device, O_RDWR | O_DIRECT | O_CLOEXEC);
+	CHECK(buf && device >= 0);
+	CHECK_EQ(syscall(SYS_io_setup, f->n, &context), 0);
+	for (int i = 0; i < f->n; i++) {
+		struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = device,
+				   .aio_buf = (uintptr_t)buf, .aio_nbytes = 512,
+				   .aio_offset = i % f->target->sectors * 512 };
+		struct iocb *list = &cb;
+
+		CHECK_EQ(syscall(SYS_io_submit, context, 1, &list), 1);
+	}
+	while (f->ended < f->n) {
+		long n = syscall(SYS_io_getevents, context, 1, 64, events, NULL);
+
+		CHECK(n > 0);
+		for (int i = 0; i < n; i++)
+			CHECK_EQ(events[i].res, 512);
+		f->ended += n;
+	}
+	syscall(SYS_io_destroy, context);
+	close(device);
+	free(buf);
+	return NULL;
+}
+
+static void forty_thousand_outstanding_are_answered_in_any_order(void)
+{
+	enum { N = 40000 };
+	static uint64_t seqs[N];
+	struct target t;
+	struct dm_user_message msg;
+	pthread_t thread;
+
+	target_create(&t, 2048);
+	struct flood flood = { .target = &t, .n = N };
+	int fd = channel_open(&t, 0);
+	CHECK_EQ(pthread_create(&thread, NULL, flood_submit, &flood), 0);
+	for (int i = 0; i < N; i++) {
+		CHECK_EQ(channel_next(fd, &msg, payload), 0);
+		seqs[i] = msg.seq;
+	}
+	CHECK_EQ(target_status(&t).outstanding, N);
+	unsigned seed = 1;
+	for (int i = N - 1; i > 0; i--) {
+		int other = rand_r(&seed) % (i + 1);
+		uint64_t seq = seqs[i];
+
+		seqs[i] = seqs[other];
+		seqs[other] = seq;
+	}
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(channel_answer(fd, seqs[i], DM_USER_RESP_SUCCESS, NULL, 0), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(target_status(&t).outstanding, 0);
+	CHECK_EQ(target_status(&t).errors, 0);
+	close(fd);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+static void thousands_of_repeats_keep_their_order(void)
+{
+	enum { N = 5000, CHANNELS = 4 };
+	struct target t;
+	struct dm_user_message msg;
+	pthread_t thread;
+	int fds[CHANNELS];
+
+	target_create_with(&t, 2048, "2 on_close requeue");
+	struct flood flood = { .target = &t, .n = N };
+	for (int i = 0; i < CHANNELS; i++)
+		fds[i] = channel_open(&t, 0);
+	CHECK_EQ(pthread_create(&thread, NULL, flood_submit, &flood), 0);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(channel_next(fds[i * 7 / 3 % CHANNELS], &msg, payload), 0);
+	for (int i = 0; i < CHANNELS; i++)
+		close(fds[i]);
+	fds[0] = channel_open(&t, 0);
+	for (int i = 0; i < N; i++) {
+		CHECK_EQ(channel_next(fds[0], &msg, payload), 0);
+		CHECK_EQ(msg.seq, i);
+		CHECK_EQ(channel_answer(fds[0], msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	close(fds[0]);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+const struct test_case many_cases[] = {
+	CASE(sixty_four_channels_serve),
+	CASE(requests_spread_over_idle_channels),
+	CASE(a_request_wakes_one),
+	CASE(forty_thousand_outstanding_are_answered_in_any_order),
+	CASE(thousands_of_repeats_keep_their_order),
+	{ 0 },
+};
