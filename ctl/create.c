@@ -27,7 +27,7 @@ static const char help[] =
 "Makes a volume and says which block device it is. If there is one of the same name and the same\n"
 "specification, says that. The volume stays until 'dmuserctl release', unless it is leased or bound.\n"
 "\n"
-"  --backend TYPE      memory, file, or what else is installed\n"
+"  --backend TYPE      memory, file, or what else 'dmuserctl backends' lists\n"
 "  --size SIZE         bytes, or with K, M, G or T (powers of 1024): a multiple of the block\n"
 "                      size, and 4K or more for memory and file. memory needs it; file takes the\n"
 "                      size that FILE has, unless it is given\n"
@@ -45,7 +45,8 @@ static const char help[] =
 "Examples:\n"
 "  dmuserctl create scratch --backend memory --size 64M\n"
 "  dmuserctl create disk --backend file -o path=/srv/disk.img --size 10G\n"
-"An image that is not there is made for root, if --size is given. Without --size it is as large as it is.\n";
+"An image that is not there is made for root, if --size is given. Without --size it is as large as it is.\n"
+"No image is ever removed with its volume.\n";
 
 struct request {
 	struct json_object *parameters;

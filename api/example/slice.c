@@ -4,13 +4,13 @@
  * on, such as one partition of a disk. It is here to be copied. slice.json is its manifest,
  * profile/slice.json says which system calls it makes, Makefile builds and installs the three.
  *
- * Its operations may be called on several threads at once; what they share does not change. Nothing after
- * prepare() allocates: the profile allows no call for that. See dmuser-backend(7).
+ * Operations are called on several threads at once, and may not allocate. See dmuser-backend(7).
  */
 #include <dmuser-worker.h>
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,7 +23,8 @@ static int slice_prepare(struct dmuser_worker *worker, void **ret_volume)
 {
 	static struct slice slice;
 	uint64_t size = dmuser_worker_size_bytes(worker);
-	int64_t start, end;
+	struct stat st;
+	int64_t start;
 	int r = dmuser_worker_option_integer(worker, "start", 0, &start);
 
 	if (r < 0)
@@ -32,13 +33,13 @@ static int slice_prepare(struct dmuser_worker *worker, void **ret_volume)
 		return dmuser_worker_refuse(worker, -EINVAL, "start: must be a multiple of 512");
 	slice.fd = dmuser_worker_resource(worker, 0);
 	slice.start = (uint64_t)start;
-	end = lseek(slice.fd, 0, SEEK_END);
-	if (end < 0)
+	if (fstat(slice.fd, &st) < 0)
 		return -errno;
-	if (start > end || size > (uint64_t)(end - start))
+	/* A device says nothing of its size here; beyond its end it fails by itself. */
+	if (S_ISREG(st.st_mode) && (start > st.st_size || size > (uint64_t)(st.st_size - start)))
 		return dmuser_worker_refuse(worker, -ENOSPC,
 					    "start: path has %" PRId64 " bytes, too few for %" PRIu64
-					    " from %" PRId64 " on", end, size, start);
+					    " from %" PRId64 " on", (int64_t)st.st_size, size, start);
 	*ret_volume = &slice;
 	return 0;
 }
