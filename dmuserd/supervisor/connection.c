@@ -182,7 +182,8 @@ static void put(struct connection *c, const char *text)
 {
 	bool waited = outbox_waiting(&c->outbox) > 0;
 
-	if (outbox_add(&c->outbox, text, strlen(text) + 1) < 0 || (!waited && be_patient(c, c->front->patience_usec) < 0))
+	if (outbox_add(&c->outbox, text, strlen(text) + 1) < 0 ||
+	    (!waited && be_patient(c, c->front->patience_usec) < 0))
 		connection_close(c);
 	else
 		flush(c);

@@ -267,10 +267,29 @@ static int describe(const struct dm_names *entry, struct dm_device *ret_device)
 	return 1;
 }
 
-static int do_list(struct dm_result *result, struct dm_device *devices)
+/* Makes room for one more. What there was stays as it is on failure. */
+static int grow(struct dm_device **devices, size_t n)
+{
+	struct dm_device *grown;
+
+	if (n == DM_LIST_MAX)
+		return -E2BIG;
+	/* Powers of two: whenever one is reached, what there is has been used up. */
+	if (n & (n - 1))
+		return 0;
+	grown = reallocarray(*devices, n ? n * 2 : 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*devices = grown;
+	return 0;
+}
+
+/* *devices is allocated, and the caller's also on failure. */
+static int do_list(struct dm_result *result, struct dm_device **devices)
 {
 	_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_LIST);
 	struct dm_names *entry;
+	struct dm_device device;
 
 	if (!task || !dm_task_run(task))
 		return task_error(task);
@@ -280,21 +299,22 @@ static int do_list(struct dm_result *result, struct dm_device *devices)
 	if (entry->dev == 0)
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
-		int r;
+		int r = describe(entry, &device);
 
-		if (result->n_devices == DM_LIST_MAX)
-			return -E2BIG;
-		r = describe(entry, &devices[result->n_devices]);
+		if (r > 0) {
+			r = grow(devices, result->n_devices);
+			if (r == 0)
+				(*devices)[result->n_devices++] = device;
+		}
 		if (r < 0)
 			return r;
-		result->n_devices += (uint32_t)r;
 		if (entry->next == 0)
 			return 0;
 	}
 }
 
 static int run_operation(int link, const struct dm_request *request, struct dm_result *result,
-			 struct dm_device *devices)
+			 struct dm_device **devices)
 {
 	switch (request->operation) {
 	case DM_OP_VERSION:
@@ -321,12 +341,12 @@ static int run_operation(int link, const struct dm_request *request, struct dm_r
  */
 static void child(int link, const void *arg)
 {
-	static struct dm_device devices[DM_LIST_MAX];
+	_cleanup_(freep) struct dm_device *devices = NULL;
 	struct dm_result result = {};
 
 	logged = &result;
 	dm_log_with_errno_init(keep_error);
-	result.error = run_operation(link, arg, &result, devices);
+	result.error = run_operation(link, arg, &result, &devices);
 	errand_send(link, &result, sizeof(result), -EBADF);
 	errand_send(link, devices, result.n_devices * sizeof(devices[0]), -EBADF);
 }

@@ -40,7 +40,8 @@ struct dm_device {
 	dev_t devno;
 };
 
-#define DM_LIST_MAX 1024
+/* As many as volumes_max can be set to. */
+#define DM_LIST_MAX 65536
 struct dm_result {
 	int error; /* 0 or a negative errno; -ETIMEDOUT: the child did not end in time */
 	char message[256]; /* for a person; libdevmapper's own words */

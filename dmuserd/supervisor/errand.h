@@ -14,7 +14,7 @@
 #include <systemd/sd-event.h>
 
 /* More than any errand has to tell. */
-#define ERRAND_DATA_MAX (512 * 1024)
+#define ERRAND_DATA_MAX (32 * 1024 * 1024)
 
 struct errand;
 

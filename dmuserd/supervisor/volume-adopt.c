@@ -7,8 +7,8 @@
  *   target, worker and entry     checked as a new worker is, and active again
  *   target and entry, no worker  degraded: its I/O fails, and it waits to be released
  *   an entry of anything less    released, from where it stood
- *   target or worker alone       nobody's: failed, removed, killed. Only with our uuid, only our
- * children Nothing new is created before all of it is known.
+ *   target or worker alone       nobody's: failed, removed, killed; only with our uuid, only our children
+ * Nothing new is created before all of it is known.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/spawner-link.h"
