@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # What the benchmarks of the kernel module share, all of it for use inside the VM: the loads, as
 # options of fio, and the devices that they run on. Sourced, never run. Wants $scratch, a directory.
