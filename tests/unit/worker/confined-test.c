@@ -121,6 +121,18 @@ static void memory_does_everything_under_its_profile(void **state)
 	stop();
 }
 
+static void memory_takes_nothing_for_a_look(void **state)
+{
+	struct stat st;
+
+	start_sealed("memory");
+	for (uint64_t sector = 0; sector < CONFINED_SIZE_BYTES / 512; sector += 2048)
+		expect_bytes(sector, 0, DMUSER_IO_MAX_BYTES);
+	assert_int_equal(fstat(resource, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+	stop();
+}
+
 /* In a file of the build's file system, which can do more and other things than a memfd. */
 static void file_does_everything_under_its_profile(void **state)
 {
@@ -342,6 +354,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(memory_does_everything_under_its_profile),
+		T(memory_takes_nothing_for_a_look),
 		T(file_does_everything_under_its_profile),
 		T(file_zeroes_where_the_file_system_cannot),
 		T(null_forgets_everything_under_its_profile),
