@@ -27,13 +27,9 @@ static struct hlist_head *dmu_channel_chain(struct dmu_channel *c, u64 seq)
 	return &c->index[seq & c->index_mask];
 }
 
-/* Why the channel carries nothing any more, or 0. Without c->lock the answer is only a hint. */
-int dmu_channel_error(struct dmu_channel *c)
+/* Out of line part of dmu_channel_error(). */
+int dmu_channel_end_error(u8 ends)
 {
-	u8 ends = READ_ONCE(c->ends);
-
-	if (likely(!ends))
-		return 0;
 	if (ends & DMU_GONE)
 		return -ENOTBLK;
 	if (ends & DMU_FENCED)

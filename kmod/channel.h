@@ -59,7 +59,7 @@ struct dmu_channel {
 
 extern const struct file_operations dmu_channel_fops;
 
-int dmu_channel_error(struct dmu_channel *c);
+int dmu_channel_end_error(u8 ends);
 int dmu_channel_claim(struct dmu_channel *c, struct dmu_stream *s);
 bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o);
 void dmu_channel_taken(struct dmu_channel *c);
@@ -70,6 +70,14 @@ void dmu_channel_orphan(struct dmu_channel *c, struct dmu_request *req, struct d
 void dmu_channel_orphan_stream(struct dmu_channel *c, struct dmu_stream *s, enum dmu_fate fate,
 			       struct dmu_orphans *o);
 void dmu_channel_collect(struct dmu_channel *c, enum dmu_fate fate, struct dmu_orphans *o);
+
+/* Why the channel carries nothing any more, or 0. Without c->lock the answer is only a hint. */
+static inline int dmu_channel_error(struct dmu_channel *c)
+{
+	u8 ends = READ_ONCE(c->ends);
+
+	return likely(!ends) ? 0 : dmu_channel_end_error(ends);
+}
 
 ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from);

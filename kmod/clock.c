@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A target's clocks. There is no timer per request: one delayed work a target looks for what is late,
- * and comes back when the oldest of the rest will be, though not before an eighth of the time-out.
+ * A target's clocks. There is no timer per request: one delayed work a target looks for what is
+ * late, and comes back when the oldest of the rest will be, though not before an eighth of the
+ * time-out.
  *
- * The attach clock runs while no channel is live, from the last one's end or from resume. When it is
- * over, everything fails at once, and what comes then too, until a channel opens.
+ * The attach clock runs while no channel is live, from the last one's end or from resume. When it
+ * is over, everything fails at once, and what comes then too, until a channel opens.
  *
- * A request's clock runs from its mapping; or, if no channel was live then, from the next attachment.
- * It restarts once, when the request is queued again. If it is over
+ * A request's clock runs from its mapping; or, if no channel was live then, from the next
+ * attachment. It restarts once, when the request is queued again. If it is over
  *   in the queue		the request fails
- *   on a channel		the channel breaks. With `on_close error` all of its requests fail. With
- *			requeue this one gets as much time again for the channel to be released or
- *			fenced, and fails the next time, wherever it is then
+ *   on a channel		the channel breaks. With `on_close error` all of its requests fail.
+ *			With requeue this one gets as much time again for the channel to be released
+ *			or fenced, and fails the next time, wherever it is then
  *
  * No clock runs while suspended: dm has seen every bio end then. While a suspend still waits for
  * bios, they do.
@@ -189,7 +190,7 @@ static bool dmu_sweep_late(struct dmu_sweep *s, struct dmu_request *req)
 	return false;
 }
 
-/* Repeats come first in the queue, with clocks in any order; the rest are in the order of theirs. */
+/* Repeats are first in the queue, with clocks in any order; the rest are in the order of theirs. */
 static void dmu_sweep_queue(struct dmu_sweep *s)
 {
 	struct dmu_target *t = s->t;

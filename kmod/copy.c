@@ -13,22 +13,32 @@
 #include <linux/highmem.h>
 #include <linux/uaccess.h>
 
-size_t dmu_copy_header_out(const void *header, size_t len, struct iov_iter *to)
+/*
+ * A header nearly always goes in one piece. Then its size is a constant, and the kernel's check
+ * that the bytes lie within one object is made by the compiler.
+ */
+size_t dmu_copy_header_out(const struct dm_user_message *header, size_t pos, struct iov_iter *to)
 {
 	size_t n;
 
 	pagefault_disable();
-	n = copy_to_iter(header, len, to);
+	if (likely(!pos && iov_iter_count(to) >= sizeof(*header)))
+		n = copy_to_iter(header, sizeof(*header), to);
+	else
+		n = copy_to_iter((const u8 *)header + pos, sizeof(*header) - pos, to);
 	pagefault_enable();
 	return n;
 }
 
-size_t dmu_copy_header_in(void *header, size_t len, struct iov_iter *from)
+size_t dmu_copy_header_in(struct dm_user_message *header, size_t pos, struct iov_iter *from)
 {
 	size_t n;
 
 	pagefault_disable();
-	n = copy_from_iter(header, len, from);
+	if (likely(!pos && iov_iter_count(from) >= sizeof(*header)))
+		n = copy_from_iter(header, sizeof(*header), from);
+	else
+		n = copy_from_iter((u8 *)header + pos, sizeof(*header) - pos, from);
 	pagefault_enable();
 	return n;
 }

@@ -8,8 +8,10 @@
 #include <linux/bio.h>
 #include <linux/uio.h>
 
-size_t dmu_copy_header_out(const void *header, size_t len, struct iov_iter *to);
-size_t dmu_copy_header_in(void *header, size_t len, struct iov_iter *from);
+#include <linux/dm-user.h>
+
+size_t dmu_copy_header_out(const struct dm_user_message *header, size_t pos, struct iov_iter *to);
+size_t dmu_copy_header_in(struct dm_user_message *header, size_t pos, struct iov_iter *from);
 size_t dmu_copy_bio_out(struct bio *bio, struct bvec_iter *iter, struct iov_iter *to);
 size_t dmu_copy_bio_in(struct bio *bio, struct bvec_iter *iter, struct iov_iter *from);
 

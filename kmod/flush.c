@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What flushes promise. A submitter whose FLUSH succeeded believes that all it wrote before is safe.
- * This file makes that true in two cases where the worker's own answer does not:
+ * What flushes promise. A submitter whose FLUSH succeeded believes that all it wrote before is
+ * safe. This file makes that true in two cases where the worker's own answer does not:
  *
  * A failed FLUSH that nobody hears of. device-mapper makes two of a write with PREFLUSH, such as a
- * journal's commit: a FLUSH, and then the write, which it sends even if the FLUSH failed. fsync would
- * report success for data that is gone. Nothing tells that write from others, but that it has FUA as
- * well. So none with FUA is taken until a FLUSH succeeds that went out later.
+ * journal's commit: a FLUSH, and then the write, which it sends even if the FLUSH failed. fsync
+ * would report success for data that is gone. Nothing tells that write from others, but that it has
+ * FUA as well. So none with FUA is taken until a FLUSH succeeds that went out later.
  *
- * A worker that took its cache with it (volatile_cache). Its channel remembers when it last answered
- * a write; if no FLUSH covers that when the channel ends, a loss is counted. Every FLUSH that was
- * mapped before a loss fails, and if there is none, the next one does: once, as with a disk that
- * forgot its cache.
+ * A worker that took its cache with it (volatile_cache). Its channel remembers when it last
+ * answered a write; if no FLUSH covers that when the channel ends, a loss is counted. Every FLUSH
+ * that was mapped before a loss fails, and if there is none, the next one does: once, as with a
+ * disk that forgot its cache.
  *
  * Never sleeps. All but dmu_flush_end() are called with target->lock held.
  */

@@ -148,7 +148,7 @@ static const struct dmu_option {
 	{ "request_timeout_ms", dmu_set_request_timeout,
 	  "request_timeout_ms must be 0 to 86400000" },
 	{ "discard", dmu_set_discard,
-	  "discard must be off, on, MAX or MAX:GRAIN, in sectors; GRAIN a power of two that divides MAX" },
+	  "discard must be off, on, MAX or MAX:GRAIN, in sectors; GRAIN is 2^n and divides MAX" },
 	{ "secure_erase", dmu_set_secure_erase, "secure_erase must be off, on or MAX, in sectors" },
 	{ "write_zeroes", dmu_set_write_zeroes, "write_zeroes must be off, on or MAX, in sectors" },
 	{ "read_only", dmu_set_read_only, "read_only takes no value", .alone = true },
@@ -371,7 +371,9 @@ unsigned int dmu_options_show(const struct dmu_options *o, char *result, unsigne
 	if (!counted.nr_words)
 		return sz;
 	DMEMIT(" %u", counted.nr_words);
-	shown = (struct dmu_shown){ .pair = " %s %s", .result = result, .sz = sz, .maxlen = maxlen };
+	shown = (struct dmu_shown){
+		.pair = " %s %s", .result = result, .sz = sz, .maxlen = maxlen,
+	};
 	dmu_shown_options(&shown, o);
 	sz = shown.sz;
 	if (o->read_only)

@@ -19,8 +19,8 @@
  *   max_io_kb N		KiB of a READ or WRITE at most, 4 to 1024 (default)
  *   read_only			no write is taken; the table must have been loaded read-only too
  *
- * A table is shown with the options that are not at their defaults, in this order. That line, loaded
- * again, gives the same target.
+ * A table is shown with the options that are not at their defaults, in this order. That line,
+ * loaded again, gives the same target.
  */
 #ifndef DMU_OPTIONS_H
 #define DMU_OPTIONS_H

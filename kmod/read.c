@@ -53,7 +53,7 @@ static size_t dmu_read_copy(struct dmu_stream *out, struct iov_iter *to)
 	if (out->pos == sizeof(out->header))
 		return dmu_copy_bio_out(dmu_request_bio(out->req), &out->payload, to);
 
-	n = dmu_copy_header_out((u8 *)&out->header + out->pos, sizeof(out->header) - out->pos, to);
+	n = dmu_copy_header_out(&out->header, out->pos, to);
 	out->pos += n;
 	return n;
 }
@@ -92,7 +92,8 @@ static void dmu_read_wake_others(struct dmu_channel *c)
  * One part of a message, or as much of it as the caller has room for. The stream is locked. Returns
  * the bytes copied, -EAGAIN if no request is to be had, or what is wrong.
  */
-static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to, struct dmu_orphans *orphans)
+static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to,
+			     struct dmu_orphans *orphans)
 {
 	struct dmu_stream *out = &c->out;
 	ssize_t total = 0;
@@ -140,8 +141,8 @@ struct dmu_sleeper {
 };
 
 /*
- * A wake-up is for one, so it must not end at a sleeper whose channel may not take the request: that
- * one lets it go by. Called under the wait queue's lock.
+ * A wake-up is for one, so it must not end at a sleeper whose channel may not take the request:
+ * that one lets it go by. Called under the wait queue's lock.
  */
 static int dmu_read_woken(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
 {

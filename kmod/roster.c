@@ -10,8 +10,8 @@
  *
  * Why a break frees nothing. A worker that is stuck or confused may carry out an old write later.
  * Were its request repeated at once, the old write could land on top of a newer one. So
- *   - with `on_close requeue` the requests stay with the channel until its last holder has let go of
- *     it, or it is fenced; or until they fail, by a time-out or by `fail`;
+ *   - with `on_close requeue` the requests stay with the channel until its last holder has let go
+ *     of it, or it is fenced; or until they fail, by a time-out or by `fail`;
  *   - with `on_close error` they fail at once, as in version 1;
  *   - either way a channel that is opened after the break gets no request before that: it is held.
  *
@@ -149,9 +149,9 @@ void dmu_roster_break(struct dmu_target *t, struct dmu_channel *c, struct dmu_or
  * dmu_roster_fence - begin a new generation
  * @t:	the target
  *
- * Said by a supervisor that has reaped the workers of this one, or does not care any more: from here
- * on none of its channels takes a request or gives an answer. Their requests are set free, those in
- * the middle of a copy by the copier. Nobody is waited for.
+ * Said by a supervisor that has reaped the workers of this one, or does not care any more: from
+ * here on none of its channels takes a request or gives an answer. Their requests are set free,
+ * those in the middle of a copy by the copier. Nobody is waited for.
  *
  * Returns the new generation's number.
  */

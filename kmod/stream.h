@@ -6,9 +6,9 @@
  * stream remembers between them which request it is about and what is left of it.
  *
  * A copy needs the request's bio to stay, but must not hold a lock that others need. So the copier
- * claims the request: whoever else wants it then (a channel that breaks, a target that goes) only says
- * what is to become of it, and the copier does that when it lets go. A claim is never held over a
- * page fault, so that is soon.
+ * claims the request: whoever else wants it then (a channel that breaks, a target that goes) only
+ * says what is to become of it, and the copier does that when it lets go. A claim is never held
+ * over a page fault, so that is soon.
  */
 #ifndef DMU_STREAM_H
 #define DMU_STREAM_H

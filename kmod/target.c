@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A target: the queue between device-mapper and the channels. type.c puts requests in, as dm says;
- * channels take them out, and put them back when they end. Never sleeps or allocates, but to be born,
- * and never waits for a worker.
+ * channels take them out, and put them back when they end. Never sleeps or allocates, but to be
+ * born, and never waits for a worker.
  */
 #include "target.h"
 
@@ -206,7 +206,7 @@ void dmu_target_requeue(struct dmu_target *t, struct dmu_orphans *o)
 	}
 	list_for_each_entry_safe(req, next, &o->repeated, link) {
 		while (!list_is_last(after, &t->queue)) {
-			other = list_next_entry(list_entry(after, struct dmu_request, link), link);
+			other = list_entry(after->next, struct dmu_request, link);
 			if (!other->repeat || other->seq > req->seq)
 				break;
 			after = &other->link;

@@ -13,14 +13,14 @@
  *
  * Lock order, outer to inner:
  *   stream->mutex (out or in, never both)  >  target->lock  >  channel->lock
- * dmu_node_lock nests in nothing of ours and nothing of ours in it. The wait queue's own lock nests in
- * nothing of ours, and none is taken in it. The timer's is taken under target->lock.
+ * dmu_node_lock nests in nothing of ours and nothing of ours in it. The wait queue's own lock nests
+ * in nothing of ours, and none is taken in it. The timer's is taken under target->lock.
  *
  * Both spinlocks are taken in process context only: device-mapper maps there, and everything else
- * is a system call, a device-mapper operation or a work. They are held for a few list operations, but
- * when a worker has died or a clock looks; no copy, no allocation, no wake-up and no bio_endio()
- * happens under them. A bio that is being mapped takes target->lock once and no other lock, and so
- * waits for nobody's copying.
+ * is a system call, a device-mapper operation or a work. They are held for a few list operations,
+ * but when a worker has died or a clock looks; no copy, no allocation, no wake-up and no
+ * bio_endio() happens under them. A bio that is being mapped takes target->lock once and no other
+ * lock, and so waits for nobody's copying.
  *
  * Life: dm's constructor creates the target, with its node. The destructor removes the node, marks
  * the target gone and wakes everybody. Open files hold the cdev, which holds the device, in which
@@ -55,8 +55,8 @@ struct target_type;
  * @nr_full:	channels that hold max_outstanding requests; atomic
  *
  * @lock:	protects what follows
- * @queue:	requests that wait for a channel: repeats in the order of their seqs, then those that
- *		have not gone out yet, in theirs
+ * @queue:	requests that wait for a channel: repeats in the order of their seqs, then those
+ *		that have not gone out yet, in theirs
  * @nr_queued:	their number
  * @next_seq:	the next first delivery's
  * @channels:	every open channel

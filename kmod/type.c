@@ -151,11 +151,12 @@ static void dmu_type_resume(struct dm_target *ti)
  *   GENERATION	times that `fence` was said since the table was loaded
  *   ERRORS	requests that ended with EIO since the table was loaded
  *   FAILING	1 between `fail` and `unfail`, else 0
- *   BROKEN	channels that are broken, and neither released nor fenced yet: while there are any, a
- *		channel that was opened after the first of them broke gets no request
+ *   BROKEN	channels that are broken, and neither released nor fenced yet: while there are any,
+ *		a channel that was opened after the first of them broke gets no request
  *   DESERTED	1 once no channel came within attach_timeout_ms, until one does, else 0
  *   LOST	1 if the next FLUSH will fail, because answered writes may be gone with their worker
- *   REPEATED	requests that were queued again after their channel's end, since the table was loaded
+ *   REPEATED	requests that were queued again after their channel's end, since the table was
+ *		loaded
  *   TIMED_OUT	times that a request was not answered in time, likewise
  */
 static void dmu_type_info(struct dmu_target *t, char *result, unsigned int maxlen)

@@ -33,7 +33,7 @@ struct dmu_answered {
 	struct dmu_orphans orphans;
 };
 
-/* The stream's answer is complete: takes @req, which is in no list, from the channel. c->lock held. */
+/* An answer is complete: takes @req, which is in no list, from the channel; c->lock held. */
 static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 			       struct dmu_answered *ret_answered)
 {
@@ -92,8 +92,7 @@ static int dmu_write_header(struct dmu_channel *c, struct iov_iter *from,
 	if (ret)
 		return ret;
 
-	in->pos += dmu_copy_header_in((u8 *)&in->header + in->pos, sizeof(in->header) - in->pos,
-				      from);
+	in->pos += dmu_copy_header_in(&in->header, in->pos, from);
 	if (in->pos < sizeof(in->header))
 		return 0;
 

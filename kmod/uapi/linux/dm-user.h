@@ -84,8 +84,8 @@ enum dm_user_request {
 
 /*
  * The request was delivered before, on a channel that ended without an answer: the worker of that
- * channel may have carried it out, in part or whole. It keeps its seq. Only a target whose table says
- * `on_close requeue` repeats requests, before all that are new, in the order of their seqs.
+ * channel may have carried it out, in part or whole. It keeps its seq. Only a target whose table
+ * says `on_close requeue` repeats requests, before all that are new, in the order of their seqs.
  *
  * A request that a noflush suspend took back before it went out again comes as a new one.
  */
