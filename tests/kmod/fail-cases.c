@@ -102,6 +102,65 @@ static void fail_ends_a_suspend_that_hangs_on_a_worker(void)
 	}
 }
 
+static void fail_ends_a_suspend_that_waits_for_a_broken_channels_release(void)
+{
+	static const uint32_t flags[] = { 0, DM_NOFLUSH_FLAG };
+	struct target t;
+	struct submit s;
+	struct dm_user_message msg;
+	int status;
+
+	for (int i = 0; i < 2; i++) {
+		target_create_with(&t, 2048, "2 on_close requeue");
+		int fd = channel_open(&t, 0);
+		submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
+		CHECK_EQ(channel_next(fd, &msg, payload), 0);
+		CHECK_EQ(channel_answer(fd, 99, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
+		pid_t suspend = target_suspend_start(&t, flags[i]);
+		CHECK_EQ(target_status(&t).outstanding, 1);
+		CHECK_EQ(waitpid(suspend, &status, WNOHANG), 0);
+		CHECK_EQ(target_message(&t, "unfail"), 0);
+		CHECK_EQ(target_message(&t, "fail"), 0);
+		CHECK_EQ(waitpid(suspend, &status, 0), suspend);
+		CHECK_EQ(status, 0);
+		CHECK_EQ(submit_wait(&s), -EIO);
+		CHECK_EQ(target_resume(&t), 0);
+		CHECK_EQ(target_remove(&t), 0);
+		close(fd);
+	}
+}
+
+static void after_fail_a_deferred_removal_waits_for_no_worker(void)
+{
+	struct target t;
+	struct submit s[2];
+	struct dm_user_message msg;
+
+	target_create_with(&t, 2048, "2 on_close requeue");
+	int fd = channel_open(&t, 0);
+	int device = open(t.device, O_RDONLY | O_CLOEXEC);
+	CHECK(device >= 0);
+	for (int i = 0; i < 2; i++) {
+		submit_start(&s[i], &t, SUBMIT_WRITE, i * 512, 512);
+		target_await_queued(&t, 1);
+		if (i == 0)
+			CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	}
+	CHECK_EQ(target_remove_deferred(&t), 0);
+	CHECK_EQ(access(t.node, F_OK), 0);
+	CHECK_EQ(target_message(&t, "fail"), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(submit_wait(&s[i]), -EIO);
+	close(device);
+	/* it goes with the last close, which a work of device-mapper's own does */
+	while (access(t.node, F_OK) == 0)
+		poll(NULL, 0, 1);
+	while (!(channel_events(fd) & POLLHUP))
+		poll(NULL, 0, 1);
+	CHECK_EQ(channel_next(fd, &msg, payload), -ENOTBLK);
+	close(fd);
+}
+
 static void after_unfail_a_new_channel_serves_once_the_old_is_released(void)
 {
 	struct target t;
@@ -162,6 +221,8 @@ const struct test_case fail_cases[] = {
 	CASE(fail_ends_what_is_queued_and_outstanding_and_all_that_comes),
 	CASE(a_waiting_read_hears_of_fail),
 	CASE(fail_ends_a_suspend_that_hangs_on_a_worker),
+	CASE(fail_ends_a_suspend_that_waits_for_a_broken_channels_release),
+	CASE(after_fail_a_deferred_removal_waits_for_no_worker),
 	CASE(after_unfail_a_new_channel_serves_once_the_old_is_released),
 	CASE(fail_and_unfail_may_be_said_twice),
 	CASE(an_unknown_message_is_refused),

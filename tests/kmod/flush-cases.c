@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * volatile_cache: nobody is told that data is safe which went with its worker; and once told, that is
- * that.
+ * volatile_cache: nobody is told that data is safe which went with its worker; and once told, that
+ * is that.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Table options, by what they do to requests. What a table may say, and how it is shown, tests/kmod/run
- * checks with dmsetup.
+ * Table options, by what they do to requests. What a table may say, and how it is shown,
+ * tests/kmod/run checks with dmsetup.
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -166,7 +166,7 @@ static void max_io_kb_is_the_most_that_a_request_has(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
-/* Has a range served, and checks each piece: at most `most` sectors, cut at multiples of `grain`. */
+/* Has a range served; checks each piece: at most `most` sectors, cut at multiples of `grain`. */
 static void check_range(const struct target *t, enum submit_operation operation, uint64_t type,
 			uint64_t most, uint64_t grain)
 {

@@ -123,22 +123,20 @@ options_reach_the_queue() {
 	dmsetup remove limits
 }
 
-# A write must be refused by the target itself: the block layer lets one pass that was opened before.
+# A write must be refused by the target itself: one that is in the page cache already comes through.
 read_only_takes_no_write() {
-	dmsetup create ro --table '0 2048 user 0 2048 ro'
-	local status=0
+	create ro 2048
 	exec {device}<>/dev/mapper/ro
+	dd if=/dev/zero of="/proc/self/fd/$device" bs=4k count=1 conv=notrunc status=none
 	dmsetup load ro --readonly --table '0 2048 user 0 2048 ro-next 1 read_only'
-	"$programs/kmod-server" ro-next 2048 1 0 >"$scratch/ro-next.out" &
-	server=$!
-	within 20 grep -q ready "$scratch/ro-next.out"
+	serve ro-next 2048 1 0
+	dmsetup suspend --noflush --nolockfs ro
 	dmsetup resume ro
 	[[ $(dmsetup info -c --noheadings -o attr ro) == *r* ]]
-	fails dd if=/dev/zero of="/proc/self/fd/$device" bs=4k count=1 oflag=direct conv=notrunc,nocreat
-	dd if=/dev/mapper/ro of=/dev/null bs=4k count=4 iflag=direct
+	fails sync "/proc/self/fd/$device"
 	exec {device}>&-
+	dd if=/dev/mapper/ro of=/dev/null bs=4k count=4 iflag=direct status=none
 	remove_and_join ro
 	is "$(served ro-next writes)" 0
-	is "$(served ro-next discards)" 0
 	(($(served ro-next reads) > 0))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * on_close requeue: what a worker did not answer goes out again, first and in its order, marked; and
- * not before the channel is really released.
+ * on_close requeue: what a worker did not answer goes out again, first and in its order, marked;
+ * and not before the channel is really released.
  */
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -19,7 +19,7 @@
 
 static char payload[PAYLOAD_MAX];
 
-/* Submits writes of 512 bytes at sectors first, first + 1, …; each is queued before the next comes. */
+/* Submits writes of a sector each from `first` on; each is queued before the next comes. */
 static void submit_writes(const struct target *t, struct submit *s, int first, int n)
 {
 	unsigned queued = target_status(t).queued;
@@ -94,8 +94,11 @@ static void repeats_of_several_channels_are_in_one_order(void)
 	for (int i = 0; i < 6; i++)
 		take(i % 2 ? b : a, i, i, false);
 	close(b);
+	/* one that has had later ones takes the repeats, and so holds them out of order */
+	for (int i = 1; i < 6; i += 2)
+		take(a, i, i, true);
 	close(a);
-	/* a second time, from one who took some of the repeats */
+	/* and a last time, from one who took some of the repeats */
 	a = channel_open(&t, 0);
 	for (int i = 0; i < 4; i++)
 		take(a, i, i, true);

@@ -31,7 +31,8 @@ void stuck_start(struct stuck *s, int fd, bool reading)
 	struct uffd_msg event;
 
 	*s = (struct stuck){ .fd = fd, .reading = reading };
-	s->page = mmap(NULL, STUCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->page = mmap(NULL, STUCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	CHECK(s->page != MAP_FAILED && s->uffd >= 0);
 	CHECK_EQ(ioctl(s->uffd, UFFDIO_API, &api), 0);

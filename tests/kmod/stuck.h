@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory that is not there: a page whose fault nobody serves until the test says so, and a read() or
- * write() of it on a channel, in a thread of its own.
+ * Memory that is not there: a page whose fault nobody serves until the test says so, and a read()
+ * or write() of it on a channel, in a thread of its own.
  */
 #pragma once
 

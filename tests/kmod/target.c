@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A target to test with. device-mapper's ioctls are called directly: they are what any tool ends in,
- * and a test that looks at a target's status a hundred times would spend its time starting dmsetup.
+ * A target to test with. device-mapper's ioctls are called directly: they are what any tool ends
+ * in, and a test that looks at a target's status a hundred times would spend its time starting
+ * dmsetup.
  */
 #include "target.h"
 
@@ -138,6 +139,11 @@ void target_await_queued(const struct target *t, unsigned n)
 int target_remove(const struct target *t)
 {
 	return operation(t->name, DM_DEV_REMOVE, 0);
+}
+
+int target_remove_deferred(const struct target *t)
+{
+	return operation(t->name, DM_DEV_REMOVE, DM_DEFERRED_REMOVE);
 }
 
 int target_suspend(const struct target *t, uint32_t flags)

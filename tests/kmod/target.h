@@ -42,6 +42,8 @@ void target_await_queued(const struct target *t, unsigned n);
 
 /* These return 0 or -errno. */
 int target_remove(const struct target *t);
+/* Now, or once its device is closed. */
+int target_remove_deferred(const struct target *t);
 int target_suspend(const struct target *t, uint32_t flags);
 int target_resume(const struct target *t);
 /* Loads a table of one target, whose node will be `node_name`; device-mapper swaps it in at resume. */

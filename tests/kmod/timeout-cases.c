@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Clocks: no request waits longer than its table allows, whatever its worker does or does not do; and
- * none fails that is answered in time.
+ * Clocks: no request waits longer than its table allows, whatever its worker does or does not do;
+ * and none fails that is answered in time.
  */
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
