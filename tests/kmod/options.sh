@@ -129,7 +129,8 @@ read_only_takes_no_write() {
 	exec {device}<>/dev/mapper/ro
 	dd if=/dev/zero of="/proc/self/fd/$device" bs=4k count=1 conv=notrunc status=none
 	dmsetup load ro --readonly --table '0 2048 user 0 2048 ro-next 1 read_only'
-	serve ro-next 2048 1 0
+	# without the device, which it would keep busy
+	eval "serve ro-next 2048 1 0 $device>&-"
 	dmsetup suspend --noflush --nolockfs ro
 	dmsetup resume ro
 	[[ $(dmsetup info -c --noheadings -o attr ro) == *r* ]]
