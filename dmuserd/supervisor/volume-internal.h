@@ -149,11 +149,18 @@ static inline void volume_freep(struct volume **v)
 }
 void volume_set_state(struct volume *v, enum volume_state state);
 void volume_changed(struct volume *v);
+/* The same for what a later supervisor must know. what: that is not in the journal, if it cannot be. */
+void volume_changed_for_good(struct volume *v, const char *what);
 void volume_set_error(struct volume *v, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Keeps the first failure. Returns a negative errno. */
 int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, const char *format,
 		...) __attribute__((format(printf, 4, 5)));
+/*
+ * 0, or OPERATION_PENDING: it is on its way out, or is not taken over yet, so that nobody can have it now and
+ * nothing that is said of it can be kept.
+ */
+int volume_check_settled(const struct volume *v, struct failure *failure);
 void volume_dm_request(const struct volume *v, enum dm_operation operation, struct dm_request *ret);
 int volume_dm_start(struct volume *v, enum dm_operation operation, dm_done_fn done);
 uint64_t volume_now_usec(const struct volume *v);

@@ -72,11 +72,11 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 		return failure_set(failure, FAILURE_VOLUME_BOUND, v->container,
 				   "volume %s is bound to container %s", v->spec.name,
 				   v->container);
-	if (v->operation == OPERATION_UNWIND)
-		return failure_set(failure, FAILURE_OPERATION_PENDING, "release",
-				   "volume %s is being released", v->spec.name);
-	if (v->container[0])
+	if (v->container[0] && v->operation != OPERATION_UNWIND)
 		return 0;
+	r = volume_check_settled(v, failure);
+	if (r < 0)
+		return r;
 	if (volume_find(v->set->manager, v->spec.owner, id, v->spec.name))
 		return failure_set(failure, FAILURE_VOLUME_EXISTS, id,
 				   "container %s has a volume %s already", id, v->spec.name);
@@ -85,10 +85,6 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 		return r;
 	snprintf(v->container, sizeof(v->container), "%s", id);
 	failure_memory_forget(&v->set->manager->failures, v->spec.owner, id, v->spec.name);
-	r = v->operation == OPERATION_NONE ? volume_journal(v, JOURNAL_COMPLETE) : 0;
-	if (r < 0)
-		volume_set_error(v, "its binding to %s is not in the journal: %s", id,
-				 strerror(-r));
-	volume_changed(v);
+	volume_changed_for_good(v, "its binding");
 	return 0;
 }

@@ -85,6 +85,15 @@ void volume_changed(struct volume *v)
 		v->set->observer(v->set->manager, v);
 }
 
+void volume_changed_for_good(struct volume *v, const char *what)
+{
+	int r = v->operation == OPERATION_NONE ? volume_journal(v, JOURNAL_COMPLETE) : 0;
+
+	if (r < 0)
+		volume_set_error(v, "%s is not in the journal: %s", what, strerror(-r));
+	volume_changed(v);
+}
+
 void volume_set_state(struct volume *v, enum volume_state state)
 {
 	if (v->state == state)
@@ -115,6 +124,17 @@ int volume_fail(struct volume *v, enum failure_kind kind, const char *subject, c
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
 	return failure_set(&v->failure, kind, subject, "%s", reason);
+}
+
+int volume_check_settled(const struct volume *v, struct failure *failure)
+{
+	if (v->operation == OPERATION_UNWIND)
+		return failure_set(failure, FAILURE_OPERATION_PENDING, "release",
+				   "volume %s is being released", v->spec.name);
+	if (v->operation == OPERATION_ADOPT)
+		return failure_set(failure, FAILURE_OPERATION_PENDING, "adopt",
+				   "volume %s is being taken over; try again", v->spec.name);
+	return 0;
 }
 
 void volume_dm_request(const struct volume *v, enum dm_operation operation, struct dm_request *ret)

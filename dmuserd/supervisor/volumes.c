@@ -79,20 +79,26 @@ static void reply_found(struct volume *v)
 		volume_reply_created(v);
 }
 
+/* Not on lease any more, nor after a restart. */
+static void keep(struct volume *v)
+{
+	if (v->spec.keep)
+		return;
+	v->spec.keep = true;
+	volume_changed_for_good(v, "that it is to be kept");
+}
+
 /* Consumes pidfd. */
 static int join(struct volume *v, const struct volume_spec *spec, const char *container_id,
 		int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
 	const char *field = volume_difference(v, spec);
-	int r = 0;
+	int r;
 
-	if (v->operation == OPERATION_UNWIND)
-		return failure_set(failure, FAILURE_OPERATION_PENDING, "release",
-				   "volume %s is being released", spec->name);
-	if (v->operation == OPERATION_ADOPT)
-		return failure_set(failure, FAILURE_OPERATION_PENDING, "adopt",
-				   "volume %s is being taken over; try again", spec->name);
+	r = volume_check_settled(v, failure);
+	if (r < 0)
+		return r;
 	if (field)
 		return failure_set(failure, FAILURE_SPECIFICATION_MISMATCH, field,
 				   "volume %s exists with another %s", spec->name, field);
@@ -107,7 +113,8 @@ static int join(struct volume *v, const struct volume_spec *spec, const char *co
 		volume_forget_waiters(v, userdata);
 		return failure_set(failure, FAILURE_QUOTA_EXCEEDED, "memory", "out of memory");
 	}
-	v->spec.keep = v->spec.keep || spec->keep;
+	if (spec->keep)
+		keep(v);
 	return 0;
 }
 

@@ -96,6 +96,7 @@ static void the_same_specification_finds_what_was_taken_over(void **state)
 static void until_it_is_known_nothing_is_done_to_it(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
+	pid_t pid = start_container();
 	struct failure f = {};
 	struct caller c;
 	char uuid[40];
@@ -106,8 +107,27 @@ static void until_it_is_known_nothing_is_done_to_it(void **state)
 	assert_int_equal(c.failure.kind, FAILURE_OPERATION_PENDING);
 	assert_true(create(&c, &spec, NULL, 0) < 0);
 	assert_int_equal(c.failure.kind, FAILURE_OPERATION_PENDING);
-	assert_true(volume_bind(find_data(), "c1", -EBADF, &f) < 0);
+	/* A binding could not be written down now, and would be gone with this supervisor. */
+	assert_true(volume_bind(find_data(), "c1", pidfd_of(pid), &f) < 0);
+	assert_int_equal(f.kind, FAILURE_OPERATION_PENDING);
 	run_until_state(find_data(), VOLUME_ACTIVE);
+	release_and_wait(&c, find_data());
+	end_container(pid);
+}
+
+static void what_was_asked_to_be_kept_is_kept_by_the_next_supervisor(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c;
+	char uuid[40];
+
+	assert_false(new_volume(&c, uuid)->spec.keep);
+	spec.keep = true;
+	create_and_wait(&c, &spec);
+	assert_false(c.created);
+	world_restart();
+	run_until_state(find_data(), VOLUME_ACTIVE);
+	assert_true(find_data()->spec.keep);
 	release_and_wait(&c, find_data());
 }
 
@@ -501,6 +521,7 @@ int main(void)
 		T(a_volume_is_taken_over_as_often_as_need_be),
 		T(the_same_specification_finds_what_was_taken_over),
 		T(until_it_is_known_nothing_is_done_to_it),
+		T(what_was_asked_to_be_kept_is_kept_by_the_next_supervisor),
 		T(a_creation_waits_until_what_is_there_is_known),
 		T(a_worker_that_died_meanwhile_leaves_a_degraded_volume),
 		T(a_container_that_ended_meanwhile_ends_its_volume),
