@@ -77,6 +77,11 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 	r = volume_check_settled(v, failure);
 	if (r < 0)
 		return r;
+	if (v->operation == OPERATION_CREATE && v->failure.kind != FAILURE_NONE) {
+		/* Only the end of the step that it is in is waited for. */
+		*failure = v->failure;
+		return -ECANCELED;
+	}
 	if (volume_find(v->set->manager, v->spec.owner, id, v->spec.name))
 		return failure_set(failure, FAILURE_VOLUME_EXISTS, id,
 				   "container %s has a volume %s already", id, v->spec.name);

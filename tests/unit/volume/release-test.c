@@ -411,6 +411,24 @@ static void a_volume_on_its_way_out_is_not_bound_or_found(void **state)
 	end_container(pid);
 }
 
+static void a_creation_that_was_released_meanwhile_is_not_bound(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	pid_t pid = start_container();
+	struct caller created, released;
+	struct failure f = {};
+	struct volume *v;
+
+	assert_int_equal(create(&created, &spec, NULL, 0), 0);
+	v = volume_named("data");
+	run_until_step(v, "hello");
+	assert_int_equal(release(&released, v, PARSER_UNSET), 0);
+	assert_true(volume_bind(v, "c1", pidfd_of(pid), &f) < 0);
+	assert_int_equal(f.kind, FAILURE_OPERATION_PENDING);
+	run_until_flag(world->m.event, &released.done);
+	end_container(pid);
+}
+
 static void a_volume_that_was_found_and_released_at_once_is_not_handed_out(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
@@ -537,6 +555,7 @@ int main(void)
 		T(binding_binds_once),
 		T(creating_it_again_with_a_container_binds_it),
 		T(a_volume_on_its_way_out_is_not_bound_or_found),
+		T(a_creation_that_was_released_meanwhile_is_not_bound),
 		T(a_volume_that_was_found_and_released_at_once_is_not_handed_out),
 		T(a_dead_container_cannot_be_bound),
 		T(a_caller_that_went_is_not_called),
