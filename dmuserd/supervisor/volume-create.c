@@ -319,6 +319,7 @@ void volume_create_abort(struct volume *v)
 		   v->steps[v->step].start != start_adoption) {
 		return;
 	}
+	/* Not from here: whoever called may look at the volume yet. */
 	if (volume_defer(v, finish_aborted) < 0)
-		finish_aborted(v);
+		sd_event_exit(v->set->manager->event, -ENOMEM);
 }
