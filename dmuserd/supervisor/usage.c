@@ -3,18 +3,20 @@
 #include "dmuserd/supervisor/usage.h"
 #include "dmuserd/supervisor/backend.h"
 
-static bool is_memory(const struct backend *backend)
-{
-	for (size_t i = 0; i < backend->manifest.n_resources; i++) {
-		if (backend->manifest.resources[i] == MANIFEST_MEMFD)
-			return true;
-	}
-	return false;
-}
-
 uint64_t usage_memory(const struct volume_spec *spec)
 {
-	return is_memory(spec->backend) && spec->size_bytes != PARSER_UNSET ? spec->size_bytes : 0;
+	const struct parser_manifest *m = &spec->backend->manifest;
+	uint64_t bytes = 0;
+
+	if (spec->size_bytes == PARSER_UNSET)
+		return 0;
+	/* Each is as large as the volume. */
+	for (size_t i = 0; i < m->n_resources; i++) {
+		if (m->resources[i] == MANIFEST_MEMFD &&
+		    __builtin_add_overflow(bytes, spec->size_bytes, &bytes))
+			return UINT64_MAX;
+	}
+	return bytes;
 }
 
 struct volume_usage usage_of(struct manager *m, uid_t uid)

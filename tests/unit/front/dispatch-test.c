@@ -2,6 +2,7 @@
 /* What becomes of each request: methods, limits, other people's volumes, leases. */
 #include "test.h"
 #include "stage.h"
+#include "dmuserd/supervisor/usage.h"
 #include "util/cleanup.h"
 
 #include <fcntl.h>
@@ -389,6 +390,22 @@ static void limits_hold_for_volumes_and_bytes(void **state)
 	client_gone(&root);
 }
 
+static void each_memory_of_a_volume_counts(void **state)
+{
+	const struct backend mirrored = { .manifest = {
+		.n_resources = 3,
+		.resources = { MANIFEST_MEMFD, MANIFEST_FILE, MANIFEST_MEMFD },
+	} };
+	struct volume_spec spec = { .backend = &mirrored, .size_bytes = 4096 };
+
+	assert_true(usage_memory(&spec) == 2 * 4096);
+	spec.size_bytes = UINT64_MAX - 511;
+	assert_true(usage_memory(&spec) == UINT64_MAX);
+	spec.backend = &fake_memory;
+	spec.size_bytes = 4096;
+	assert_true(usage_memory(&spec) == 4096);
+}
+
 static void a_release_has_the_time_that_was_given(void **state)
 {
 	struct actor a = client_new(1000);
@@ -642,6 +659,7 @@ int main(void)
 		TEST(somebody_elses_volume_does_not_exist),
 		TEST(root_acts_for_everybody),
 		TEST(limits_hold_for_volumes_and_bytes),
+		TEST(each_memory_of_a_volume_counts),
 		TEST(a_release_has_the_time_that_was_given),
 		TEST(a_container_is_released_as_a_whole),
 		TEST(a_release_that_fails_says_why),
