@@ -72,7 +72,7 @@ static bool is_used(struct probe *probe, const char *path, unsigned int base_fie
 			    take_field(line, 0, name, sizeof(name)), path);
 		finding_advise(f,
 			       "set %s in /etc/dmuser/dmuserd.conf to where %" PRIu64
-			       "uids are free, and restart dmuserd when there are no volumes",
+			       " uids are free, and restart dmuserd when there are no volumes",
 			       range->key, range->count);
 		return true;
 	}

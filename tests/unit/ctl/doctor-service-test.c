@@ -27,7 +27,7 @@ static void uids_of_workers_are_nobody_else_s(void **state)
 	     "(parser_uid_base) are in part those of 'bob' in /etc/subgid", "set parser_uid_base");
 	tree_file("/etc/subgid", "");
 	tree_file("/etc/passwd", "# comment\n\nodd\ncyd:x:1900000005:4711::/:/bin/sh");
-	look(check_uids, VERDICT_FAIL, "'cyd' in /etc/passwd", "set worker_uid_base");
+	look(check_uids, VERDICT_FAIL, "'cyd' in /etc/passwd", "to where 65536 uids are free");
 	tree_file("/etc/passwd", "");
 	tree_file("/etc/group", "wheel:x:1900000006:ann\n");
 	look(check_uids, VERDICT_FAIL, "'wheel' in /etc/group", "set worker_uid_base");
