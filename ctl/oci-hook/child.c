@@ -16,13 +16,15 @@
 /* A killed child that waits for a device does not end at once; it is left to init then. */
 #define REAP_MS 1000
 
-__attribute__((noreturn)) static void child_main(child_work work, void *argument, int link,
+__attribute__((noreturn)) static void child_main(pid_t hook, child_work work, void *argument, int link,
 						 struct trouble *shared)
 {
 	int fd = -EBADF, r;
 
-	/* Nothing of this may go on when the hook is gone. */
+	/* Nothing of this may go on when the hook is gone, or was before this was said. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != hook)
+		_exit(1);
 	r = work(argument, &fd, shared);
 	fd_send(link, &r, sizeof(r), &fd, fd >= 0, 0);
 	_exit(0);
@@ -61,8 +63,8 @@ int child_run(child_work work, void *argument, uint64_t deadline, int *ret_fd, s
 {
 	_cleanup_(closep) int ours = -EBADF;
 	struct trouble *shared;
+	pid_t hook = getpid(), pid;
 	int link[2], r;
-	pid_t pid;
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -77,7 +79,7 @@ int child_run(child_work work, void *argument, uint64_t deadline, int *ret_fd, s
 	pid = fork();
 	if (pid == 0) {
 		close(link[0]);
-		child_main(work, argument, link[1], shared);
+		child_main(hook, work, argument, link[1], shared);
 	}
 	r = pid < 0 ? -errno : 0;
 	close(link[1]);
