@@ -14,8 +14,9 @@
  * request, on as many threads as the backend asks for. backends/memory is a complete example.
  *
  * Until prepare() and start() are over a backend may do what seccomp/outer.json allows to a process in an
- * empty root: allocate and map memory, start threads, look at its descriptors by fstat(). From then on it may do what its seccomp profile says, and nothing in a profile allocates: an
- * operation must get by with what prepare() has allocated, and must not call malloc() or free().
+ * empty root: allocate and map memory, start threads, look at its descriptors by fstat(). From then on it
+ * may do what its seccomp profile says, and nothing in a profile allocates: an operation must get by with
+ * what prepare() has allocated, and must not call malloc() or free().
  *
  * The library has checked every range against the volume's size, and that nothing is written to a
  * read-only volume. Offsets and lengths are bytes, multiples of 512.

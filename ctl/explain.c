@@ -17,8 +17,8 @@
 /*
  * {key} stands for the error's parameter of that name, or else the request's. Five are made here:
  * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, {option=}, the option
- * as it was given, {size}, the size that was, and {limits}, from {min} to {max}. {parameter} and {field} name a parameter: shown is
- * the option that gave it.
+ * as it was given, {size}, the size that was, and {limits}, from {min} to {max}. {parameter} and
+ * {field} name a parameter: shown is the option that gave it.
  */
 struct wording {
 	const char *error;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The file system on a volume: found, or made; see filesystem.h. The only file that includes libblkid's header. */
+/*
+ * The file system on a volume: found, or made; see filesystem.h. The only file that includes libblkid's
+ * header.
+ */
 #include "ctl/oci-hook/filesystem.h"
 #include "util/cleanup.h"
 
@@ -47,8 +50,8 @@ static int probe(const struct device *device, char *ret_found, size_t size, stru
 }
 
 /*
- * Quiet, not asking, not discarding: the backing is new. ext4: nothing kept back for root, since the volume is
- * the container's alone.
+ * Quiet, not asking, not discarding: the backing is new. ext4: nothing kept back for root, since the volume
+ * is the container's alone.
  */
 static const char *const *mkfs_words(enum request_fs fs)
 {

@@ -49,8 +49,8 @@ static int open_parent(int root, const char *path, const char **ret_name)
 }
 
 /*
- * Makes one directory. mkdirat() follows no link in its last component, and its parent was resolved within the
- * root. It gets the owner of what it is in: in a container with its own ids, root's would be nobody's.
+ * Makes one directory. mkdirat() follows no link in its last component, and its parent was resolved within
+ * the root. It gets the owner of what it is in: in a container with its own ids, root's would be nobody's.
  */
 static int make_directory(int root, const char *path, struct trouble *t)
 {

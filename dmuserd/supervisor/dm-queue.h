@@ -27,8 +27,9 @@ static inline void dm_queue_freep(struct dm_queue **queue)
 }
 
 /*
- * As dm_start(). `done` is called once from the loop, unless cancelled; with the error, if the operation could
- * not be started when its turn came. The ticket is the queue's, and none any more when `done` is called.
+ * As dm_start(). `done` is called once from the loop, unless cancelled; with the error, if the operation
+ * could not be started when its turn came. The ticket is the queue's, and none any more when `done` is
+ * called.
  */
 int dm_queue_add(struct dm_queue *queue, const struct dm_request *request, uint64_t timeout_ms,
 		 dm_done_fn done, void *userdata, struct dm_ticket **ret_ticket);

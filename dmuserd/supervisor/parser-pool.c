@@ -8,10 +8,10 @@
  * look, and the gate decides. From then on the pidfd says when it is dead, and with it its uid is free.
  *
  * Owns every parser's link, setup socket and pidfd, and who has which uid. Trusts the gate; takes from a
- * parser nothing but one confine_report. A start that fails costs the longest waiter its wait, and if no other
- * has gone well since, all of them; and starts pause for a while, so that a parser that cannot be started
- * neither spins nor leaves anybody hanging. One that was only too slow, while others were not, is none of that:
- * so is a busy machine.
+ * parser nothing but one confine_report. A start that fails costs the longest waiter its wait, and if no
+ * other has gone well since, all of them; and starts pause for a while, so that a parser that cannot be
+ * started neither spins nor leaves anybody hanging. One that was only too slow, while others were not, is
+ * none of that: so is a busy machine.
  */
 #include "dmuserd/supervisor/parser-pool.h"
 #include "dmuserd/supervisor/gate.h"

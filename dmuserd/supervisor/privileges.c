@@ -8,9 +8,9 @@
  *   MKNOD         device nodes that libdevmapper makes itself where there is no udev
  *
  * Not CHOWN and FOWNER: what it makes is root's and stays so. (libdevmapper would like to give its nodes to
- * group disk; nobody of that group has business with a container's volume.) Not KILL: ending is the spawner's.
- * Not SETUID and SETGID: it becomes nobody else. Not SYS_MODULE: the kernel loads the module by itself when
- * its target is asked for.
+ * group disk; nobody of that group has business with a container's volume.) Not KILL: ending is the
+ * spawner's. Not SETUID and SETGID: it becomes nobody else. Not SYS_MODULE: the kernel loads the module by
+ * itself when its target is asked for.
  */
 #include "dmuserd/supervisor/privileges.h"
 #include "dmuserd/spawner/filter.h"

@@ -57,7 +57,7 @@ size_t worker_take_resources(struct worker *w, int *ret_fds, size_t n);
 /* No `done` any more for the step under way; not for a spawn, whose child must be known. */
 void worker_cancel_step(struct worker *w);
 
-/* Takes over one that the spawner's LIST named. pidfd is consumed in every case; group: as it was spawned in. */
+/* Takes over one that the spawner's LIST named. Consumes pidfd in every case. group: as it was spawned in. */
 int worker_adopt(struct worker *w, pid_t pid, int pidfd, uid_t uid, const char *group);
 
 /* What of a worker's limits depends on its volume. */
