@@ -10,8 +10,10 @@
 #include "util/cleanup.h"
 #include "util/fd.h"
 
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 /* More descriptors than a worker has: the gate counts them exactly. */
 #define NOFILE_MAX 64
@@ -237,10 +239,27 @@ void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limi
 	};
 }
 
+/*
+ * What of the volume's data the kernel cannot take back from the worker's cgroup when that is full: memory
+ * files, and images that lie on a tmpfs.
+ */
+static uint64_t unreclaimable_bytes(const struct volume *v)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < v->n_resources; i++) {
+		struct statfs fs;
+
+		if (fstatfs(v->resources[i], &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+			sum += v->size_bytes;
+	}
+	return sum;
+}
+
 static void fill_request(const struct volume *v, struct spawner_request *ret)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
-	uint64_t memory = memory_bytes(v);
+	uint64_t memory = unreclaimable_bytes(v);
 	struct worker_limits limits;
 
 	volume_worker_limits(v, &limits);
