@@ -63,8 +63,8 @@ static struct child *find_child(struct adoption *a, const char *uuid)
 	struct child *c;
 
 	TAILQ_FOREACH(c, &a->children, entry)
-	if (strcmp(c->told.name, uuid) == 0)
-		break;
+		if (strcmp(c->told.name, uuid) == 0)
+			break;
 	return c;
 }
 
@@ -73,8 +73,8 @@ static struct volume *find_uuid(struct adoption *a, const char *uuid)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &a->set->list, entry)
-	if (strcmp(v->uuid, uuid) == 0)
-		break;
+		if (strcmp(v->uuid, uuid) == 0)
+			break;
 	return v;
 }
 
@@ -315,8 +315,8 @@ static int clean_up_rest(struct adoption *a)
 			r = clean_up(a, uuid, &a->targets[i], find_child(a, uuid));
 	}
 	TAILQ_FOREACH(c, &a->children, entry)
-	if (r == 0 && !c->claimed)
-		r = clean_up(a, c->told.name, NULL, c);
+		if (r == 0 && !c->claimed)
+			r = clean_up(a, c->told.name, NULL, c);
 	return r;
 }
 

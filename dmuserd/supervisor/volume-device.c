@@ -39,16 +39,14 @@ static void on_version(void *userdata, const struct dm_result *result)
 
 	v->dm_call = NULL;
 	if (result->error < 0)
-		r = volume_fail(
-			v, FAILURE_DRIVER_UNAVAILABLE, NULL,
-			"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
-			result->message);
+		r = volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
+				"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
+				result->message);
 	v->set->driver_seen = r == 0;
 	volume_step_done(v, r);
 }
 
-/* Asked before anything is started, so that a machine without the module says that and nothing
- * else. */
+/* Asked before anything is started, so that a machine without the module says that and nothing else. */
 int volume_start_driver(struct volume *v)
 {
 	int r;
@@ -79,8 +77,8 @@ static bool is_name_in_use(const struct volume *v, const char *dm_name)
 	const struct volume *other;
 
 	TAILQ_FOREACH(other, &v->set->list, entry)
-	if (other != v && other->device_exists && strcmp(other->dm_name, dm_name) == 0)
-		return true;
+		if (other != v && other->device_exists && strcmp(other->dm_name, dm_name) == 0)
+			return true;
 	return false;
 }
 

@@ -33,8 +33,7 @@ enum { STEP_PENDING = 0, STEP_DONE = 1 };
 struct volume_step {
 	const char *name; /* as TimedOut and the log know it */
 	int (*start)(struct volume *v);
-	int (*undo)(
-		struct volume *v); /* NULL: leaves nothing. Copes with what was done by halves */
+	int (*undo)(struct volume *v); /* NULL: leaves nothing. Copes with what was done by halves */
 };
 
 enum volume_operation {
@@ -71,8 +70,7 @@ struct volume {
 	struct volume_list *in; /* the one of the two lists of set that it is on */
 	struct volumes *set;
 	struct volume_spec spec;
-	struct backend
-		*placeholder; /* own; spec.backend where the backend is not installed any more */
+	struct backend *placeholder; /* own; spec.backend where that is not installed any more */
 	char uuid[NAME_UUID_LEN + 1];
 	uint64_t generation;
 	uint64_t size_bytes; /* as it turned out; 0 before */

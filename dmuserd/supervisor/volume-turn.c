@@ -47,8 +47,8 @@ static void give_to_next(struct volumes *set)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &set->list, entry)
-	if (v->turn == TURN_AWAITED)
-		break;
+		if (v->turn == TURN_AWAITED)
+			break;
 	if (!v) {
 		set->n_starting--;
 		return;

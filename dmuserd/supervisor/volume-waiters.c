@@ -44,8 +44,8 @@ static struct waiter *first(struct volume *v, bool created)
 	struct waiter *w;
 
 	TAILQ_FOREACH(w, &v->waiters, entry)
-	if ((w->created != NULL) == created)
-		break;
+		if ((w->created != NULL) == created)
+			break;
 	return w;
 }
 

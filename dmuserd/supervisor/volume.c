@@ -137,6 +137,19 @@ int volume_check_settled(const struct volume *v, struct failure *failure)
 	return 0;
 }
 
+/* The table line after `user`. An image that was opened read-only makes a device that says so. */
+static void write_table(const struct volume *v, uint64_t size_sectors, char *ret, size_t size)
+{
+	const struct volume_spec *s = &v->spec;
+	bool caches = s->backend->manifest.volatile_cache;
+	char node[CHANNEL_NODE_SIZE];
+
+	channel_node(v->uuid, v->generation, node);
+	snprintf(ret, size, "0 %" PRIu64 " %s %d volatile_cache %s block_size %" PRIu32 "%s",
+		 size_sectors, node, s->read_only ? 5 : 4, caches ? "on" : "off", s->block_size,
+		 s->read_only ? " read_only" : "");
+}
+
 void volume_dm_request(const struct volume *v, enum dm_operation operation, struct dm_request *ret)
 {
 	*ret = (struct dm_request){
@@ -146,15 +159,10 @@ void volume_dm_request(const struct volume *v, enum dm_operation operation, stru
 	};
 	snprintf(ret->name, sizeof(ret->name), "%s", v->dm_name);
 	snprintf(ret->uuid, sizeof(ret->uuid), "DMUSER-%s", v->uuid);
-	if (operation == DM_OP_CREATE) {
-		char node[CHANNEL_NODE_SIZE];
-
-		channel_node(v->uuid, v->generation, node);
-		snprintf(ret->params, sizeof(ret->params), "0 %" PRIu64 " %s", ret->size_sectors,
-			 node);
-	} else if (operation == DM_OP_MESSAGE) {
+	if (operation == DM_OP_CREATE)
+		write_table(v, ret->size_sectors, ret->params, sizeof(ret->params));
+	else if (operation == DM_OP_MESSAGE)
 		snprintf(ret->params, sizeof(ret->params), "fail");
-	}
 }
 
 int volume_dm_start(struct volume *v, enum dm_operation operation, dm_done_fn done)
@@ -195,7 +203,7 @@ static int on_deferred(sd_event_source *source, void *userdata)
 {
 	struct deferral *d = userdata;
 	struct volume *v = d->volume;
-	void (*fn)(struct volume * v) = d->fn;
+	void (*fn)(struct volume *v) = d->fn;
 
 	v->deferred = sd_event_source_disable_unref(v->deferred);
 	fn(v);

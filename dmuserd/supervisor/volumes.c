@@ -62,9 +62,9 @@ void volume_forget_caller(struct manager *m, void *userdata)
 	struct volume *v;
 
 	TAILQ_FOREACH(v, &m->volumes->list, entry)
-	volume_forget_waiters(v, userdata);
+		volume_forget_waiters(v, userdata);
 	TAILQ_FOREACH(v, &m->volumes->dying, entry)
-	volume_forget_waiters(v, userdata);
+		volume_forget_waiters(v, userdata);
 }
 
 void volume_set_observer(struct manager *m, volume_event_fn fn)
