@@ -34,6 +34,8 @@ static void a_volume_becomes_active_step_by_step(void **state)
 	assert_non_null(d);
 	assert_true(d->live);
 	assert_int_equal(d->size_sectors, MIB / 512);
+	assert_int_equal(d->block_size, 512);
+	assert_string_equal(d->volatile_cache, "off");
 	assert_string_equal(d->name, "dmuser-0-data");
 	child = world_child(info.uuid);
 	assert_int_equal(info.worker_pid, child->pid);
@@ -43,6 +45,18 @@ static void a_volume_becomes_active_step_by_step(void **state)
 	assert_true(child->memlock_max >= MIB);
 	release_and_wait(&c, v);
 	assert_string_equal(world->events, " data:created data:attached data:active data:releasing data:gone");
+}
+
+static void the_device_has_the_block_size_that_was_asked_for(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c;
+	struct volume *v;
+
+	spec.block_size = 4096;
+	v = create_and_wait(&c, &spec);
+	assert_int_equal(world_device(v->uuid)->block_size, 4096);
+	release_and_wait(&c, v);
 }
 
 static void the_gate_is_asked_for_exactly_what_the_worker_has(void **state)
@@ -668,6 +682,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_volume_becomes_active_step_by_step),
+		T(the_device_has_the_block_size_that_was_asked_for),
 		T(the_gate_is_asked_for_exactly_what_the_worker_has),
 		T(no_copy_of_the_channel_stays),
 		T(the_same_again_finds_the_volume),

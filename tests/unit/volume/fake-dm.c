@@ -64,6 +64,7 @@ static int create_device(const struct dm_request *request)
 {
 	static unsigned int minor_number;
 	struct world_device *d;
+	unsigned int n_options;
 	uint64_t sectors;
 
 	if (find(request->name))
@@ -77,8 +78,12 @@ static int create_device(const struct dm_request *request)
 	d->channel_write = -EBADF;
 	d->devno = makedev(253, minor_number++);
 	/* What the module would refuse. */
-	assert_int_equal(sscanf(request->params, "0 %" SCNu64 " %127s", &sectors, d->node), 2);
+	assert_int_equal(sscanf(request->params,
+				"0 %" SCNu64 " %127s %u volatile_cache %7s block_size %u", &sectors,
+				d->node, &n_options, d->volatile_cache, &d->block_size), 5);
 	assert_int_equal(sectors, request->size_sectors);
+	assert_int_equal(n_options, request->read_only ? 5 : 4);
+	assert_int_equal(!!strstr(request->params, " read_only"), request->read_only);
 	d->next = world->devices;
 	world->devices = d;
 	return 0;

@@ -42,7 +42,8 @@ enum worker_manner {
 };
 
 struct world_device {
-	char name[128], uuid[128], node[128];
+	char name[128], uuid[128], node[128], volatile_cache[8];
+	unsigned int block_size;
 	dev_t devno;
 	bool live, failed, deferred, read_only;
 	uint64_t size_sectors;
