@@ -12,11 +12,16 @@
 /* One that is well answers at once; what hangs must not hang the doctor. */
 #define PATIENCE_MS 5000
 
+/*
+ * Anybody can take the name. Root's alone is believed: its command line says which file is read next, and
+ * root reads any. (The folder in /proc belongs to the process's uid, dumpable or not.)
+ */
 static bool is_dmuserd(struct probe *probe, const char *pid)
 {
 	char name[64];
 
-	return probe_read(probe, name, sizeof(name), "/proc/%s/comm", pid) == 0 &&
+	return probe_is_roots(probe, "/proc/%s", pid) &&
+	       probe_read(probe, name, sizeof(name), "/proc/%s/comm", pid) == 0 &&
 	       strcmp(name, "dmuserd") == 0;
 }
 

@@ -123,6 +123,14 @@ bool probe_exists(struct probe *probe, const char *format, ...)
 	return fstatat(probe->root_fd, TAKE_PATH(probe, format), &st, 0) == 0;
 }
 
+bool probe_is_roots(struct probe *probe, const char *format, ...)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return fstatat(probe->root_fd, TAKE_PATH(probe, format), &st, 0) == 0 && st.st_uid == 0;
+}
+
 static bool is_program(int root_fd, const char *path)
 {
 	struct stat st;

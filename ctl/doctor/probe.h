@@ -71,6 +71,9 @@ int probe_read_number(struct probe *probe, uint64_t *ret_number, const char *for
 
 bool probe_exists(struct probe *probe, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* There, and root's. */
+bool probe_is_roots(struct probe *probe, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* A regular file that somebody may execute. */
 bool probe_is_program(struct probe *probe, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -391,6 +393,61 @@ static void a_server_that_does_not_answer_is_given_up(void **state)
 	assert_printed("did not answer in time");
 }
 
+/* A shell of nobody's that calls itself dmuserd and says what its configuration is; it ends with *ret_stdin. */
+static pid_t start_impostor(const char *name, const char *config, int *ret_stdin)
+{
+	int in[2], out[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		if (setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0)
+			execl(name, name, "-c", "echo; read x", "--config", config, NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	assert_int_equal(read(out[0], &byte, 1), 1);
+	close(out[0]);
+	*ret_stdin = in[1];
+	return pid;
+}
+
+static void the_doctor_follows_nobody_who_calls_himself_dmuserd(void **state)
+{
+	char directory[] = "/tmp/dmuserctl-test-XXXXXX", name[64], config[64];
+	int in = -EBADF;
+	FILE *file;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(directory));
+	assert_int_equal(chmod(directory, 0755), 0);
+	snprintf(name, sizeof(name), "%s/dmuserd", directory);
+	snprintf(config, sizeof(config), "%s/conf", directory);
+	assert_int_equal(symlink("/bin/sh", name), 0);
+	file = fopen(config, "we");
+	assert_non_null(file);
+	fputs("worker_uid_base = 1234567890\n", file);
+	fclose(file);
+	pid = start_impostor(name, config, &in);
+	RUN(NULL, "doctor", "--timeout", "100ms");
+	close(in);
+	waitpid(pid, NULL, 0);
+	unlink(name);
+	unlink(config);
+	rmdir(directory);
+	assert_printed("uids");
+	assert_null(strstr(output, "1234567890"));
+}
+
 static void no_server_is_unreachable(void **state)
 {
 	assert_int_equal(RUN(NULL, "--address", "/nonexistent/socket", "ping"), 3);
@@ -480,6 +537,7 @@ int main(void)
 		cmocka_unit_test(introspect_prints_lines),
 		cmocka_unit_test(ping_says_that_the_module_is_missing),
 		cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
+		cmocka_unit_test(the_doctor_follows_nobody_who_calls_himself_dmuserd),
 		cmocka_unit_test(no_server_is_unreachable),
 		cmocka_unit_test(a_wrong_command_line_never_reaches_the_server),
 		cmocka_unit_test(every_command_has_its_help),
