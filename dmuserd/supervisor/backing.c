@@ -2,6 +2,7 @@
 /* What a volume's bytes lie in; see backing.h. */
 #include "dmuserd/supervisor/backing.h"
 #include "dmuserd/supervisor/errand.h"
+#include "dmuserd/supervisor/owner-path.h"
 #include "util/cleanup.h"
 
 #include <fcntl.h>
@@ -59,12 +60,18 @@ static int open_path(const char *path, uint64_t flags, mode_t mode)
 static int check_kind(const struct backing_request *request, const struct stat *st,
 		      struct failure *failure)
 {
+	mode_t wanted;
+
 	if (S_ISLNK(st->st_mode))
 		return REFUSE("%s is a symbolic link; name the file itself", request->path);
 	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
 		return REFUSE("%s is neither a regular file nor a block device", request->path);
 	if (request->owner != 0 && st->st_uid != request->owner)
 		return REFUSE("%s does not belong to uid %u", request->path, request->owner);
+	wanted = request->read_only ? S_IRUSR : S_IRUSR | S_IWUSR;
+	if (request->owner != 0 && (st->st_mode & wanted) != wanted)
+		return REFUSE("%s may not be %s by its owner", request->path,
+			      request->read_only ? "read" : "read and written");
 	return 0;
 }
 
@@ -91,18 +98,41 @@ static int reopen(const struct backing_request *request, int path_fd, const stru
 	return 0;
 }
 
+/* root's own paths may lead anywhere, over links too; see owner-path.h for others'. */
+static int find(const struct backing_request *request, int *ret_path_fd)
+{
+	int fd;
+
+	if (request->owner != 0)
+		return owner_path_open(request->path, request->owner, ret_path_fd);
+	fd = open_path(request->path, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	*ret_path_fd = fd;
+	return 0;
+}
+
+static const char *explain(const struct backing_request *request, int error)
+{
+	if (request->owner != 0 && error == -EACCES)
+		return "each directory on the way must be your own, or one that all may search";
+	if (request->owner != 0 && error == -ELOOP)
+		return "a directory on the way is a symbolic link; name what it leads to";
+	return strerror(-error);
+}
+
 static int open_existing(const struct backing_request *request, int *ret_fd,
 			 struct failure *failure)
 {
-	_cleanup_(closep) int path_fd = open_path(request->path, O_PATH, 0);
+	_cleanup_(closep) int path_fd = -EBADF;
 	struct stat st;
-	int r;
+	int r = find(request, &path_fd);
 
-	if (path_fd < 0 || fstat(path_fd, &st) < 0) {
-		int error = path_fd < 0 ? -path_fd : errno;
-
-		REFUSE("cannot open %s: %s", request->path, strerror(error));
-		return -error;
+	if (r == 0 && fstat(path_fd, &st) < 0)
+		r = -errno;
+	if (r < 0) {
+		REFUSE("cannot open %s: %s", request->path, explain(request, r));
+		return r;
 	}
 	r = check_kind(request, &st, failure);
 	return r < 0 ? r : reopen(request, path_fd, &st, ret_fd, failure);

@@ -19,7 +19,7 @@
 struct backing_request {
 	const char *option; /* the one that named the path, for messages */
 	const char *path;
-	uid_t owner;	     /* not root: the file must be owner's, and is never made */
+	uid_t owner;	     /* not root: the file must be owner's, in his reach, and is never made */
 	uint64_t size_bytes; /* at least; PARSER_UNSET: as large as it is */
 	uint32_t block_size;
 	bool read_only;

@@ -21,7 +21,8 @@ static int setup(void **state)
 {
 	*state = make_directory();
 	snprintf(image, sizeof(image), "%s/image", (char *)*state);
-	return 0;
+	/* Others than root come as far as the image. */
+	return chmod(*state, 0755);
 }
 
 static int teardown(void **state)
@@ -222,6 +223,89 @@ static void an_image_of_the_callers_own_is_taken(void **state)
 	close(take(&request).fd);
 }
 
+/* An image of uid 4242's own, in a directory of uid `owner`, shut like that. */
+static struct backing_request ask_in_directory(const char *directory, uid_t owner, mode_t mode)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(MIB);
+	assert_return_code(chown(image, 4242, 4242), errno);
+	assert_return_code(chown(directory, owner, owner), errno);
+	assert_return_code(chmod(directory, mode), errno);
+	request.owner = 4242;
+	return request;
+}
+
+static void an_image_is_refused_where_its_owner_cannot_reach_it(void **state)
+{
+	static const struct {
+		uid_t owner;
+		mode_t mode;
+	} shut[] = { { 0, 0700 }, { 0, 0711 & ~0010 }, { 0, 0710 }, { 4242, 0677 }, { 4243, 0766 } };
+	struct backing_request request;
+
+	if (getuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(shut); i++) {
+		request = ask_in_directory(*state, shut[i].owner, shut[i].mode);
+		refuse(&request, "all may search");
+	}
+	request = ask_in_directory(*state, 4242, 0700);
+	close(take(&request).fd);
+	request = ask_in_directory(*state, 4243, 0711);
+	close(take(&request).fd);
+}
+
+static void what_is_shut_away_is_not_told_from_what_is_missing(void **state)
+{
+	struct backing_request request;
+	char missing[310];
+
+	if (getuid() != 0)
+		skip();
+	request = ask_in_directory(*state, 0, 0700);
+	assert_return_code(chown(image, 0, 0), errno);
+	refuse(&request, "all may search");
+	snprintf(missing, sizeof(missing), "%s-missing", image);
+	request.path = missing;
+	refuse(&request, "all may search");
+}
+
+static void an_image_is_refused_that_its_owner_may_not_write(void **state)
+{
+	struct backing_request request;
+
+	if (getuid() != 0)
+		skip();
+	request = ask_in_directory(*state, 0, 0755);
+	assert_return_code(chmod(image, 0466), errno);
+	refuse(&request, "read and written by its owner");
+	request.read_only = true;
+	close(take(&request).fd);
+	assert_return_code(chmod(image, 0266), errno);
+	refuse(&request, "read by its owner");
+}
+
+static void a_link_on_the_way_is_roots_alone(void **state)
+{
+	struct backing_request request;
+	char link[310], path[330];
+
+	if (getuid() != 0)
+		skip();
+	request = ask_in_directory(*state, 0, 0755);
+	snprintf(link, sizeof(link), "%s-link", image);
+	snprintf(path, sizeof(path), "%s/./image", link);
+	assert_return_code(symlink(*state, link), errno);
+	request.path = path;
+	refuse(&request, "name what it leads to");
+	request.owner = 0;
+	close(take(&request).fd);
+	request.owner = 4242;
+	snprintf(path, sizeof(path), "%s//../%s/image", (char *)*state, strrchr(*state, '/') + 1);
+	close(take(&request).fd);
+}
+
 static void a_symlink_is_refused_wherever_it_leads(void **state)
 {
 	struct backing_request request = ask(PARSER_UNSET);
@@ -414,6 +498,10 @@ int main(void)
 		T(an_image_that_cannot_be_so_large_is_not_left_behind),
 		T(an_image_of_another_uid_is_refused),
 		T(an_image_of_the_callers_own_is_taken),
+		T(an_image_is_refused_where_its_owner_cannot_reach_it),
+		T(what_is_shut_away_is_not_told_from_what_is_missing),
+		T(an_image_is_refused_that_its_owner_may_not_write),
+		T(a_link_on_the_way_is_roots_alone),
 		T(a_symlink_is_refused_wherever_it_leads),
 		T(a_magic_link_on_the_way_is_refused),
 		T(a_fifo_is_refused_without_waiting_for_its_writer),
