@@ -74,7 +74,8 @@ struct volume {
 	char uuid[NAME_UUID_LEN + 1];
 	uint64_t generation;
 	uint64_t size_bytes; /* as it turned out; 0 before */
-	bool blank;
+	bool blank;		    /* its creation made what it lies in */
+	bool passed_on;		    /* bound after it was made; whoever had it made may have written */
 	bool hidden;		    /* a left-over of nobody's: only to be removed */
 	bool journaled;		    /* there is an entry, to be kept true */
 	struct journal_entry *left; /* what an earlier supervisor left, until it is taken over */
@@ -145,6 +146,8 @@ static inline void volume_freep(struct volume **v)
 {
 	volume_free(*v);
 }
+/* Nobody can have written anything to it before its container, if it has one. */
+bool volume_is_blank(const struct volume *v);
 void volume_set_state(struct volume *v, enum volume_state state);
 void volume_changed(struct volume *v);
 /* The same for what a later supervisor must know. what: that is not in the journal, if it cannot be. */

@@ -24,7 +24,7 @@ static void put_spec(const struct volume *v, struct journal_entry *e)
 	e->block_size = s->block_size;
 	e->read_only = s->read_only;
 	e->keep = s->keep;
-	e->blank = v->blank;
+	e->blank = volume_is_blank(v);
 	e->n_options = (uint32_t)s->n_options;
 	memcpy(e->options, s->options, s->n_options * sizeof(s->options[0]));
 }

@@ -89,6 +89,7 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 	if (r < 0)
 		return r;
 	snprintf(v->container, sizeof(v->container), "%s", id);
+	v->passed_on = true;
 	failure_memory_forget(&v->set->manager->failures, v->spec.owner, id, v->spec.name);
 	volume_changed_for_good(v, "its binding");
 	return 0;

@@ -79,6 +79,11 @@ void volume_free(struct volume *v)
 	free(v);
 }
 
+bool volume_is_blank(const struct volume *v)
+{
+	return v->blank && !v->passed_on;
+}
+
 void volume_changed(struct volume *v)
 {
 	if (v->set->observer && !v->hidden)
@@ -265,6 +270,6 @@ void volume_get_info(const struct volume *v, struct volume_info *ret_info)
 		.spec = &v->spec,
 		.size_bytes = v->size_bytes,
 		.generation = v->generation,
-		.blank = v->blank,
+		.blank = volume_is_blank(v),
 	};
 }

@@ -385,11 +385,20 @@ static void creating_it_again_with_a_container_binds_it(void **state)
 	struct caller c, d;
 	struct volume *v = new_volume(&c);
 	pid_t pid = start_container();
+	struct volume_info info;
 
 	assert_int_equal(create(&d, &spec, "c1", pid), 0);
 	run_until_flag(world->m.event, &d.done);
 	assert_ptr_equal(d.volume, v);
 	assert_string_equal(v->container, "c1");
+	/* Whoever had it made may have written to it: it must not be formatted for the container. */
+	volume_get_info(v, &info);
+	assert_false(info.blank);
+	world_restart();
+	v = volume_named("data");
+	run_until_state(v, VOLUME_ACTIVE);
+	volume_get_info(v, &info);
+	assert_false(info.blank);
 	end_container(pid);
 	run_until_no_volume();
 }
