@@ -329,6 +329,7 @@ static void profile_does_what_it_says(const char *build, const char *name)
 
 PROFILE(memory)
 PROFILE(file)
+PROFILE(null)
 PROFILE(parser)
 PROFILE(outer)
 PROFILE(spawner)
@@ -362,12 +363,14 @@ static void what_an_inner_profile_allows_those_around_it_do_too(const char *buil
 {
 	inner_profile_is_no_empty_promise("memory");
 	inner_profile_is_no_empty_promise("file");
+	inner_profile_is_no_empty_promise("null");
 	inner_profile_is_no_empty_promise("parser");
 }
 
 const struct attack_case profile_cases[] = {
 	CASE(the_memory_profile_does_what_it_says),
 	CASE(the_file_profile_does_what_it_says),
+	CASE(the_null_profile_does_what_it_says),
 	CASE(the_parser_profile_does_what_it_says),
 	CASE(the_outer_profile_does_what_it_says),
 	CASE(the_spawner_profile_does_what_it_says),
