@@ -33,23 +33,40 @@ static int prepare(posix_spawnattr_t *attributes)
 	return -r;
 }
 
+/* What this process opens closes by itself; what it was started with may not. */
+static int spawn(const char *path, char *const argv[], pid_t *ret_pid)
+{
+	char *const environment[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int r = -posix_spawnattr_init(&attributes);
+
+	if (r < 0)
+		return r;
+	r = -posix_spawn_file_actions_init(&actions);
+	if (r < 0) {
+		posix_spawnattr_destroy(&attributes);
+		return r;
+	}
+	r = prepare(&attributes);
+	if (r == 0)
+		r = -posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	if (r == 0)
+		r = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return r;
+}
+
 static int execute(const struct settings *s, pid_t *ret_pid)
 {
 	char path[sizeof(s->libexec_dir) + 32];
 	char *const argv[] = { path, (char *)"--run-dir", (char *)s->run_dir,
 			       (char *)"--libexec-dir", (char *)s->libexec_dir, NULL };
-	char *const environment[] = { NULL };
-	posix_spawnattr_t attributes;
 	int r;
 
 	snprintf(path, sizeof(path), "%s/dmuser-spawner", s->libexec_dir);
-	r = -posix_spawnattr_init(&attributes);
-	if (r < 0)
-		return r;
-	r = prepare(&attributes);
-	if (r == 0)
-		r = -posix_spawn(ret_pid, path, NULL, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
+	r = spawn(path, argv, ret_pid);
 	if (r == -ENOENT)
 		log_print(LOG_ERR, "%s is not there; programs in another directory DIR are found by "
 				   "--set libexec_dir=DIR", path);
