@@ -243,16 +243,21 @@ static int open_manifest(int dir, const char *name, int *ret_fd)
 	return 0;
 }
 
-static int load(struct entry *e, int dir, const char *name)
+static int load(struct entry *e, int dir, const char *name, const struct version *version)
 {
 	int fd = -EBADF;
 	int r = open_manifest(dir, name, &fd);
+	bool is_files_fault = r == -EPERM || r == -ELOOP;
 
 	backend_load_free(take_ptr(&e->load));
 	if (r == 0)
-		return backend_load_start(e->backends->m, e->type, fd, on_loaded, e, &e->load);
-	reject(e, r == -EPERM || r == -ELOOP ? "not a file that is root's alone" : strerror(-r));
-	return 0;
+		r = backend_load_start(e->backends->m, e->type, fd, on_loaded, e, &e->load);
+	else
+		reject(e, is_files_fault ? "not a file that is root's alone" : strerror(-r));
+	/* Anything else may pass, and is tried again at the next look. */
+	if (r == 0 || is_files_fault)
+		e->version = *version;
+	return is_files_fault ? 0 : r;
 }
 
 static struct version version_of(const struct stat *st)
@@ -299,10 +304,7 @@ static int look_at(struct backends *backends, int dir, const char *name)
 	version = version_of(&st);
 	if (is_version(&e->version, &version))
 		return 0;
-	r = load(e, dir, name);
-	if (r == 0)
-		e->version = version;
-	return r;
+	return load(e, dir, name, &version);
 }
 
 static void drop_absent(struct backends *backends)

@@ -5,10 +5,12 @@
 #include "dmuserd/supervisor/backend.h"
 #include "dmuserd/supervisor/listener.h"
 #include "dmuserd/supervisor/run-dir.h"
+#include "dmuserd/supervisor/spawner-start.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -124,6 +126,24 @@ static void a_socket_that_was_left_is_replaced(void **state)
 	close(first.fd);
 	assert_int_equal(connect_to(in("io.dmuser")), 0);
 	listener_close(&second);
+}
+
+/* One that ends well if it has not got descriptor 200, and has got its stderr. */
+static void the_spawner_inherits_nothing_that_was_left_open(void **state)
+{
+	static const char script[] = "#!/bin/sh\n[ ! -e /proc/$$/fd/200 ] && [ -e /proc/$$/fd/2 ]\n";
+	struct settings s;
+	int fd = open(in("dmuser-spawner"), O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+
+	assert_int_equal(write(fd, script, strlen(script)), strlen(script));
+	close(fd);
+	settings_init(&s);
+	strcpy(s.libexec_dir, directory);
+	strcpy(s.run_dir, directory);
+	assert_int_equal(spawner_start(&s, 20000), 0);
+	assert_int_equal(dup2(STDERR_FILENO, 200), 200);
+	assert_int_equal(spawner_start(&s, 20000), 0);
+	close(200);
 }
 
 /* Manifests */
@@ -462,6 +482,38 @@ static void one_whose_parser_dies_is_read_again(void **state)
 	assert_non_null(backend_find(&m, "a"));
 }
 
+/* As many as are open, and one more: a directory can be opened, and nothing in it. */
+static void spare_one_descriptor(struct rlimit *ret_before)
+{
+	int lowest = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	struct rlimit few;
+
+	assert_true(lowest >= 0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_before), 0);
+	few = (struct rlimit){ (rlim_t)lowest + 1, ret_before->rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+static void one_that_could_not_be_opened_for_a_while_is_read_again(void **state)
+{
+	const char *type, *reason;
+	struct rlimit before;
+
+	start_with("b");
+	write_manifest("a.json", 0644);
+	spare_one_descriptor(&before);
+	assert_int_equal(refresh("a"), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(backend_rejected(&m, 0, &type, &reason));
+	assert_string_equal(type, "a");
+	assert_non_null(backend_find(&m, "b"));
+	assert_int_equal(refresh("a"), 1);
+	parses(1, "a", PARSER_MANIFEST);
+	assert_non_null(backend_find(&m, "a"));
+	assert_false(backend_rejected(&m, 0, &type, &reason));
+}
+
 static void whoever_cancels_is_not_called(void **state)
 {
 	start_with("b");
@@ -486,6 +538,7 @@ int main(void)
 		TEST(a_socket_of_ones_own_is_for_the_group_alone),
 		TEST(without_a_group_it_is_for_root_alone),
 		TEST(a_socket_that_was_left_is_replaced),
+		TEST(the_spawner_inherits_nothing_that_was_left_open),
 		TEST_BACKENDS(without_backends_the_start_goes_on),
 		TEST_BACKENDS(a_manifest_is_read_by_a_parser),
 		TEST_BACKENDS(one_that_is_refused_is_left_out),
@@ -499,6 +552,7 @@ int main(void)
 		TEST_BACKENDS(one_that_says_the_same_again_is_the_same),
 		TEST_BACKENDS(one_that_breaks_is_told_of_and_harms_no_other),
 		TEST_BACKENDS(one_whose_parser_dies_is_read_again),
+		TEST_BACKENDS(one_that_could_not_be_opened_for_a_while_is_read_again),
 		TEST_BACKENDS(whoever_cancels_is_not_called),
 	};
 
