@@ -138,9 +138,40 @@ static int open_existing(const struct backing_request *request, int *ret_fd,
 	return r < 0 ? r : reopen(request, path_fd, &st, ret_fd, failure);
 }
 
+/*
+ * The lock belongs to the open file, which the worker shares: it is held until both the supervisor
+ * and the worker are done with it, also when one of them dies.
+ */
+static int lock(const struct backing_request *request, int fd, struct failure *failure)
+{
+	struct stat st;
+
+	if (flock(fd, (request->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return IN_USE("%s is in use by another volume", request->path);
+		return REFUSE("cannot lock %s: %s", request->path, strerror(errno));
+	}
+	/* Whoever made it has taken it back, between the opening and the locking. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
+		return IN_USE("%s is being removed", request->path);
+	return 0;
+}
+
+static int allocate(const struct backing_request *request, int fd)
+{
+	if (request->size_bytes > INT64_MAX)
+		return -EFBIG;
+	return ftruncate(fd, (off_t)request->size_bytes) < 0 ? -errno : 0;
+}
+
+/*
+ * Made and locked. Until the maker has its lock the image is empty, which no other takes: one who has opened
+ * and locked it first lets go at once, and is waited for. What is removed again is therefore nobody else's.
+ */
 static int make(const struct backing_request *request, int *ret_fd, struct failure *failure)
 {
 	_cleanup_(closep) int fd = -EBADF;
+	int r;
 
 	if (request->read_only)
 		return REFUSE("%s does not exist, and a read-only volume needs its content",
@@ -148,28 +179,14 @@ static int make(const struct backing_request *request, int *ret_fd, struct failu
 	fd = open_path(request->path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return REFUSE("cannot make %s: %s", request->path, strerror(-fd));
-	if (request->size_bytes > INT64_MAX || ftruncate(fd, (off_t)request->size_bytes) < 0) {
-		int error = request->size_bytes > INT64_MAX ? EFBIG : errno;
-
+	r = flock(fd, LOCK_EX) < 0 ? -errno : allocate(request, fd);
+	if (r < 0) {
 		backing_unlink(request->path, fd);
 		return REFUSE("cannot make %s %" PRIu64 " bytes long: %s", request->path,
-			      request->size_bytes, strerror(error));
+			      request->size_bytes, strerror(-r));
 	}
 	*ret_fd = take_fd(&fd);
 	return 0;
-}
-
-/*
- * The lock belongs to the open file, which the worker shares: it is held until both the supervisor
- * and the worker are done with it, also when one of them dies.
- */
-static int lock(const struct backing_request *request, int fd, struct failure *failure)
-{
-	if (flock(fd, (request->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return IN_USE("%s is in use by another volume", request->path);
-	return REFUSE("cannot lock %s: %s", request->path, strerror(errno));
 }
 
 static int measure(int fd, uint64_t *ret_size_bytes)
@@ -211,21 +228,20 @@ int backing_open_image(const struct backing_request *request, struct backing *re
 {
 	_cleanup_(closep) int fd = -EBADF;
 	uint64_t size_bytes = 0;
-	bool made = false;
+	bool made;
 	int r;
 
 	if (request->path[0] != '/')
 		return REFUSE("%s is not an absolute path", request->path);
 	r = open_existing(request, &fd, failure);
-	if (r == -ENOENT && request->owner == 0 && request->size_bytes != PARSER_UNSET) {
-		made = true;
+	made = r == -ENOENT && request->owner == 0 && request->size_bytes != PARSER_UNSET;
+	if (made)
 		r = make(request, &fd, failure);
-	}
+	else if (r == 0)
+		r = lock(request, fd, failure);
 	if (r < 0)
 		return r;
-	r = lock(request, fd, failure);
-	if (r == 0)
-		r = check_size(request, fd, &size_bytes, failure);
+	r = check_size(request, fd, &size_bytes, failure);
 	if (r < 0) {
 		if (made)
 			backing_unlink(request->path, fd);

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -29,6 +30,32 @@ static int teardown(void **state)
 {
 	remove_directory(*state);
 	return 0;
+}
+
+/* Played: another request for the same image comes at the worst moment, just before the first lock. */
+static struct {
+	const struct backing_request *request; /* NULL: none comes */
+	struct backing got;
+	int result;
+} rival;
+
+/* Played likewise: whoever made it removes it again. */
+static struct {
+	const char *path; /* NULL: nobody does */
+} remover;
+
+int flock(int fd, int operation)
+{
+	const struct backing_request *request = rival.request;
+	struct failure f = {};
+
+	rival.request = NULL;
+	if (request)
+		rival.result = backing_open_image(request, &rival.got, &f);
+	if (remover.path)
+		unlink(remover.path);
+	remover.path = NULL;
+	return (int)syscall(SYS_flock, fd, operation);
 }
 
 static void make_image(off_t size)
@@ -166,6 +193,38 @@ static void a_missing_image_is_made_of_the_size_asked_for(void **state)
 	assert_int_equal(st.st_size, MIB);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	close(b.fd);
+}
+
+static void of_two_who_make_the_same_image_one_has_it(void **state)
+{
+	struct backing_request request = ask(MIB);
+	struct failure f = {};
+	struct backing b;
+	struct stat st;
+
+	rival.request = &request;
+	rival.result = 0;
+	if (backing_open_image(&request, &b, &f) == 0) {
+		assert_true(rival.result < 0);
+		assert_true(b.made);
+	} else {
+		assert_int_equal(rival.result, 0);
+		b = rival.got;
+	}
+	/* And it is still there. */
+	assert_return_code(stat(image, &st), errno);
+	assert_int_equal(st.st_size, MIB);
+	assert_int_equal(b.size_bytes, MIB);
+	close(b.fd);
+}
+
+static void an_image_that_is_removed_meanwhile_is_not_taken(void **state)
+{
+	struct backing_request request = ask(MIB);
+
+	make_image(MIB);
+	remover.path = image;
+	refuse_as(&request, FAILURE_BACKING_IN_USE, "removed");
 }
 
 static void a_missing_image_without_a_size_is_refused(void **state)
@@ -492,6 +551,8 @@ int main(void)
 		T(an_odd_size_is_refused),
 		T(an_empty_image_is_refused),
 		T(a_missing_image_is_made_of_the_size_asked_for),
+		T(of_two_who_make_the_same_image_one_has_it),
+		T(an_image_that_is_removed_meanwhile_is_not_taken),
 		T(a_missing_image_without_a_size_is_refused),
 		T(a_missing_image_is_not_made_for_others_than_root),
 		T(a_missing_image_is_not_made_for_reading),
