@@ -81,16 +81,21 @@ static void print_option(struct json_object *option)
 	       range(option, kind, limits), object_bool(option, "required") ? " (needed)" : "");
 }
 
-/* What has a backing with a size of its own can do without being told one. */
-static bool has_file(struct json_object *backend)
+static bool has_resource(struct json_object *backend, const char *kind)
 {
 	for (size_t i = 0; i < object_array_length(backend, "resources"); i++) {
 		struct json_object *resource = object_array_element(backend, "resources", i);
 
-		if (strcmp(json_object_get_string(resource), "file") == 0)
+		if (strcmp(json_object_get_string(resource), kind) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* What lies in a file alone can do without being told a size. */
+static bool has_size_of_its_own(struct json_object *backend)
+{
+	return has_resource(backend, "file") && !has_resource(backend, "memfd");
 }
 
 static void print_backend(struct json_object *backend)
@@ -103,7 +108,7 @@ static void print_backend(struct json_object *backend)
 	printf("  --size SIZE            %s%s\n",
 	       sizes(object_int(backend, "size_min", 0), object_int(backend, "size_max", INT64_MAX),
 		     limits),
-	       has_file(backend) ? "; what FILE has, if left out" : " (needed)");
+	       has_size_of_its_own(backend) ? "; what FILE has, if left out" : " (needed)");
 	for (size_t i = 0; i < object_array_length(backend, "options"); i++)
 		print_option(object_array_element(backend, "options", i));
 }

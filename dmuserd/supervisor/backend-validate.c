@@ -120,13 +120,19 @@ static int take_options(const struct parser_manifest *manifest, const struct par
 	return 0;
 }
 
-static bool has_file(const struct parser_manifest *manifest)
+static bool has_resource(const struct parser_manifest *manifest, uint32_t kind)
 {
 	for (size_t i = 0; i < manifest->n_resources; i++) {
-		if (manifest->resources[i] == MANIFEST_FILE)
+		if (manifest->resources[i] == kind)
 			return true;
 	}
 	return false;
+}
+
+/* A file does. But memory is counted as large as the volume, before anything is opened. */
+static bool has_size_of_its_own(const struct parser_manifest *manifest)
+{
+	return has_resource(manifest, MANIFEST_FILE) && !has_resource(manifest, MANIFEST_MEMFD);
 }
 
 static int take_size(const struct parser_manifest *manifest, const struct parser_create *create,
@@ -136,7 +142,7 @@ static int take_size(const struct parser_manifest *manifest, const struct parser
 
 	spec->block_size = create->block_size ? create->block_size : BLOCK_SIZE_DEFAULT;
 	spec->size_bytes = size;
-	if (size == PARSER_UNSET && has_file(manifest))
+	if (size == PARSER_UNSET && has_size_of_its_own(manifest))
 		return 0;
 	if (size == PARSER_UNSET)
 		return failure_set(failure, FAILURE_INVALID_PARAMETER, "size_bytes",

@@ -182,6 +182,19 @@ static void only_a_file_has_a_size_of_its_own(void **state)
 	assert_true(spec.size_bytes == PARSER_UNSET);
 }
 
+/* Which could be as large as the file, and nobody would have counted it. */
+static void a_memory_file_beside_a_file_needs_a_size(void **state)
+{
+	struct parser_manifest *m = &file.manifest;
+
+	give("path", "/images/a");
+	m->resources[m->n_resources++] = MANIFEST_MEMFD;
+	create.size_bytes = PARSER_UNSET;
+	refused(&file, FAILURE_INVALID_PARAMETER, "size_bytes");
+	create.size_bytes = 8192;
+	assert_int_equal(backend_validate(&file, &create, &spec, &failure), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +209,7 @@ int main(void)
 		cmocka_unit_test_setup(a_path_must_be_absolute, prepare),
 		cmocka_unit_test_setup(a_size_must_fit_the_blocks_and_the_manifest, prepare),
 		cmocka_unit_test_setup(only_a_file_has_a_size_of_its_own, prepare),
+		cmocka_unit_test_setup(a_memory_file_beside_a_file_needs_a_size, prepare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
