@@ -186,9 +186,12 @@ static int start_gate(struct volume *v)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, "cannot find %s: %s", node,
 				   strerror(-r));
 	volume_worker_limits(v, &limits);
-	/* It was started by another manifest, perhaps. It passed the gate then, and cannot raise
-	 * it. */
+	/*
+	 * It was started by another manifest, perhaps, and with an image of another size. It passed the gate
+	 * then, and cannot raise its limits.
+	 */
 	limits.memlock_max_bytes = UINT64_MAX;
+	limits.file_max_bytes = UINT64_MAX;
 	if (worker_check(v->worker, &limits, channel, v->resources, v->n_resources, sizeof(detail),
 			 detail) != 0)
 		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "gate: %s", detail);

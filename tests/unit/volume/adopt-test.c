@@ -63,6 +63,32 @@ static void a_volume_in_use_is_taken_over(void **state)
 	release_and_wait(&c, v);
 }
 
+/* It was started with its image as large as that was then. */
+static void a_worker_is_taken_over_whose_image_has_shrunk(void **state)
+{
+	struct volume_spec spec = spec_of("data", "file", MIB);
+	struct caller c;
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/image", world->directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_return_code(ftruncate(fd, 2 * MIB), errno);
+	strcpy(spec.options[0].name, "path");
+	snprintf(spec.options[0].value, sizeof(spec.options[0].value), "%s", path);
+	spec.n_options = 1;
+	create_and_wait(&c, &spec);
+	assert_int_equal(world->gate_fsize, 2 * MIB);
+	assert_return_code(ftruncate(fd, MIB), errno);
+	close(fd);
+	world->gate_fsize = 0;
+	world_restart();
+	run_until_state(find_data(), VOLUME_ACTIVE);
+	/* What it has, which the gate holds against this, is what it was started with. */
+	assert_true(world->gate_fsize >= 2 * MIB);
+	release_and_wait(&c, find_data());
+}
+
 static void a_volume_is_taken_over_as_often_as_need_be(void **state)
 {
 	struct caller c;
@@ -518,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_volume_in_use_is_taken_over),
+		T(a_worker_is_taken_over_whose_image_has_shrunk),
 		T(a_volume_is_taken_over_as_often_as_need_be),
 		T(the_same_specification_finds_what_was_taken_over),
 		T(until_it_is_known_nothing_is_done_to_it),

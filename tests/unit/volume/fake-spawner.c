@@ -312,6 +312,7 @@ int gate_check(const struct gate_expectation *expected, struct gate_verdict *ret
 	world->gate_calls++;
 	world->gate_fds = expected->n_fds;
 	snprintf(world->gate_cgroup, sizeof(world->gate_cgroup), "%s", expected->cgroup);
+	world->gate_fsize = expected->fsize_limit_bytes;
 	assert_int_equal(expected->filters, 3);
 	assert_true(expected->memlock_min_bytes > 0);
 	assert_true(expected->pid > 1);

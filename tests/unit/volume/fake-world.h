@@ -86,6 +86,7 @@ struct world {
 	char operations[2048]; /* " version create resume…" */
 	size_t gate_calls, gate_fds;
 	char gate_cgroup[256];
+	uint64_t gate_fsize; /* the limit that it asked for */
 	struct world_device *devices;
 	struct world_child *children;
 	world_hook_fn hook;
