@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 
 #define SWEEP_USEC 200000
+/* Looked at one after the other, while all else waits: some ten milliseconds. */
+#define CGROUP_PROCESSES_MAX 4096
 
 struct container {
 	struct container_identity identity;
@@ -87,22 +89,27 @@ static int pid_namespace(pid_t pid, ino_t *ret_namespace)
 /*
  * Whether the cgroup holds this container only. A container that was started in a shell's cgroup,
  * say, must not live as long as the shell. Every process in it is init, or of init's own pid
- * namespace.
+ * namespace. One with more processes than are looked at counts as not its own: then the container ends with
+ * its init, whose death kills all of that pid namespace.
  */
 static bool is_own_cgroup(const char *cgroup, pid_t init)
 {
 	_cleanup_(fclosep) FILE *f = NULL;
 	char path[CONTAINER_CGROUP_SIZE + 32];
 	ino_t ours, inits, other;
+	size_t n = 0;
 	int pid;
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
 	f = fopen(path, "re");
 	if (!f || !pid_namespace(getpid(), &ours) || !pid_namespace(init, &inits))
 		return false;
-	while (fscanf(f, "%d", &pid) == 1)
+	while (fscanf(f, "%d", &pid) == 1) {
+		if (n++ == CGROUP_PROCESSES_MAX)
+			return false;
 		if (pid != init && pid_namespace(pid, &other) && (other == ours || other != inits))
 			return false;
+	}
 	return true;
 }
 
