@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,12 +21,25 @@
 
 static struct {
 	bool journal;
+	bool prefixed; /* stderr leads to the journal, which reads priorities */
 	time_t window; /* start of the current one */
 	unsigned int printed, left_out;
 } state;
 
+/* systemd says of which file that is true, since stderr may have been redirected since. */
+static bool is_journal_stream(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%lu:%lu", &device, &inode) == 2 && fstat(fd, &st) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
+}
+
 void log_open(void)
 {
+	state.prefixed = is_journal_stream(STDERR_FILENO);
 	/* Someone who runs the program by hand wants to read along. */
 	state.journal = !isatty(STDERR_FILENO) && access(JOURNAL_SOCKET, W_OK) == 0;
 }
@@ -36,10 +51,10 @@ static void print(int priority, const char *format, va_list args)
 	vsnprintf(text, sizeof(text), format, args);
 	if (state.journal && sd_journal_print(priority, "%s", text) >= 0)
 		return;
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "dmuserd: %s\n", text);
-	else
+	if (state.prefixed)
 		fprintf(stderr, "<%d>dmuserd: %s\n", priority, text);
+	else
+		fprintf(stderr, "dmuserd: %s\n", text);
 }
 
 void log_print(int priority, const char *format, ...)

@@ -2,9 +2,9 @@
 /*
  * The supervisor's one way out for words to an administrator.
  *
- * They go to the journal, or to stderr with a <priority> prefix where there is none. A message that a
- * client can cause at will is written by log_limited(), so that no client can fill a disk or push what
- * matters out of the journal. The one state of the process that is not in struct manager: where
+ * They go to the journal, or to stderr where there is none, with a <priority> prefix if that leads to the
+ * journal. A message that a client can cause at will is written by log_limited(), so that no client can
+ * fill a disk or push what matters out of the journal. The one state of the process that is not in struct manager: where
  * messages go belongs to the process.
  */
 #pragma once
