@@ -195,7 +195,7 @@ static void append_advice(char *out, size_t size, struct json_object *parameters
 
 	for (size_t i = 0; i < object_array_length(parameters, "holders"); i++) {
 		struct json_object *holder = object_array_element(parameters, "holders", i);
-		char advice[512];
+		char advice[HOLDER_ADVICE_SIZE];
 
 		if (!holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
 			continue;

@@ -11,14 +11,16 @@
 #include "ctl/circumstances.h"
 #include "ctl/exit-code.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 struct json_object;
 
 struct explanation {
 	enum exit_code exit_code;
-	char sentence[1024];
-	char hint[512]; /* empty: there is nothing to be advised */
+	/* Room for one path as long as any. */
+	char sentence[PATH_MAX + 1024];
+	char hint[PATH_MAX + 512]; /* empty: there is nothing to be advised */
 };
 
 /* An error reply: its name and its parameters. */

@@ -3,13 +3,14 @@
 #include "ctl/holder.h"
 #include "ctl/escape.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* dmuserd cuts a path after so many bytes: one that has them all may be another's beginning. */
-#define PATH_CUT_BYTES 63
+/* As a shell takes it: a quote in it becomes four bytes, and two are around it. */
+#define WORD_SIZE (4 * PATH_MAX + 3)
 
 /* The kernel writes blanks and backslashes of a path as \ooo. */
 static void unescape_octal(char *text)
@@ -65,11 +66,11 @@ static void advise_mount(const char *mount, char *out, size_t size)
 {
 	const char *process = strstr(mount, " (pid ");
 	size_t length = process ? (size_t)(process - mount) : strlen(mount);
-	char where[256], word[600];
+	char where[PATH_MAX], word[WORD_SIZE];
 	int pid = 0;
 
 	out[0] = 0;
-	if (length >= PATH_CUT_BYTES || length == 0)
+	if (length >= sizeof(where) || length == 0)
 		return;
 	snprintf(where, sizeof(where), "%.*s", (int)length, mount);
 	unescape_octal(where);
@@ -82,7 +83,7 @@ static void advise_mount(const char *mount, char *out, size_t size)
 
 char *holder_advice(const char *holder, char *out, size_t out_size)
 {
-	char text[1024] = "";
+	char text[WORD_SIZE + 64] = "";
 
 	if (strncmp(holder, "mount ", 6) == 0)
 		advise_mount(holder + 6, text, sizeof(text));

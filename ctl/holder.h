@@ -7,7 +7,11 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stddef.h>
+
+/* Enough for any path that is not full of what must be escaped. */
+#define HOLDER_ADVICE_SIZE (PATH_MAX + 512)
 
 /*
  * Writes what to do about a holder, escaped, as a person would type or read it: "umount /mnt". Empty

@@ -94,7 +94,7 @@ static void print_holders(struct json_object *released)
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *holder = object_array_element(released, "holders", i);
-		char text[512];
+		char text[HOLDER_ADVICE_SIZE];
 
 		printf("%s%s", i ? ", " : " by ",
 		       escape_text(json_object_get_string(holder), text, sizeof(text)));
@@ -105,7 +105,7 @@ static void print_advice(struct json_object *released)
 {
 	for (size_t i = 0; i < object_array_length(released, "holders"); i++) {
 		struct json_object *holder = object_array_element(released, "holders", i);
-		char advice[512];
+		char advice[HOLDER_ADVICE_SIZE];
 
 		if (holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
 			printf("  hint: %s\n", advice);

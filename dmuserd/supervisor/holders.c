@@ -19,19 +19,27 @@
 struct scan {
 	dev_t devno;
 	struct holders found;
+	size_t used; /* of its text */
 	size_t n_namespaces;
 	ino_t namespaces[NAMESPACES_MAX];
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct scan *s, const char *format, ...)
 {
+	size_t room = sizeof(s->found.text) - s->used;
 	va_list args;
+	int length;
 
 	if (s->found.n == RELEASE_HOLDERS_MAX)
 		return;
 	va_start(args, format);
-	vsnprintf(s->found.text[s->found.n++], sizeof(s->found.text[0]), format, args);
+	length = vsnprintf(s->found.text + s->used, room, format, args);
 	va_end(args);
+	/* Left out rather than cut. */
+	if (length < 0 || (size_t)length >= room)
+		return;
+	s->found.n++;
+	s->used += (size_t)length + 1;
 }
 
 static void read_comm(int process, char ret_comm[static 32])
@@ -100,11 +108,11 @@ static void scan_mounts(struct scan *s, int process, const char *pid)
 	}
 	while (getline(&line, &capacity, f) > 0) {
 		unsigned int major, minor;
-		char where[64];
+		int from = 0, to = 0;
 
-		if (sscanf(line, "%*d %*d %u:%u %*s %63s", &major, &minor, where) == 3 &&
-		    makedev(major, minor) == s->devno)
-			add(s, "mount %s (pid %s)", where, pid);
+		if (sscanf(line, "%*d %*d %u:%u %*s %n%*s%n", &major, &minor, &from, &to) == 2 &&
+		    to > from && makedev(major, minor) == s->devno)
+			add(s, "mount %.*s (pid %s)", to - from, line + from, pid);
 	}
 }
 

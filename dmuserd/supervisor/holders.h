@@ -12,12 +12,6 @@
 #include <systemd/sd-event.h>
 #include <sys/types.h>
 
-struct holders {
-	size_t n;
-	char text[RELEASE_HOLDERS_MAX]
-		 [96]; /* "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3" */
-};
-
 struct holders_call;
 /* holders: empty when there was no time to look at all; never NULL. */
 typedef void (*holders_done_fn)(void *userdata, const struct holders *holders);

@@ -275,10 +275,11 @@ static const char *stage_name(enum release_stage stage)
 
 static json_object *holders(const struct release_result *result)
 {
+	const char *text = result ? holders_first(&result->holders) : NULL;
 	json_object *array = json_object_new_array();
 
-	for (size_t i = 0; result && i < result->n_holders && i < RELEASE_HOLDERS_MAX; i++)
-		array = append(array, words(result->holders[i]));
+	for (size_t i = 0; result && i < result->holders.n; i++, text = holders_next(text))
+		array = append(array, words(text));
 	return array;
 }
 

@@ -198,7 +198,7 @@ static void on_holders(void *userdata, const struct holders *holders)
 
 	v->holders_call = NULL;
 	if (holders->n > 0) {
-		volume_set_error(v, "its device is kept open by %s", holders->text[0]);
+		volume_set_error(v, "its device is kept open by %s", holders_first(holders));
 		volume_changed(v);
 	}
 	volume_reply_stage(v, holders);

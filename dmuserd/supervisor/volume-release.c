@@ -24,10 +24,8 @@ void volume_reply_stage(struct volume *v, const struct holders *holders)
 		.open_count = v->drain.open_count,
 	};
 
-	if (holders) {
-		result.n_holders = holders->n;
-		memcpy(result.holders, holders->text, sizeof(result.holders));
-	}
+	if (holders)
+		result.holders = *holders;
 	volume_reply_not_created(v);
 	volume_reply_released(v, &result, NULL);
 }

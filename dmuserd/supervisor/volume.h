@@ -11,8 +11,10 @@
 
 #include "dmuserd/messages/parser.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 struct manager; /* manager.h: everything that belongs to one supervisor */
@@ -88,12 +90,30 @@ void failure_describe(const struct failure *f, char *ret_text, size_t size);
 
 enum release_stage { RELEASE_GONE, RELEASE_DRAINING, RELEASE_FAILING, RELEASE_DEVICE_BUSY };
 
+/*
+ * Who has a device open: "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3". n texts, one behind the other,
+ * each with its NUL. None is cut: a path that is would be another path.
+ */
 #define RELEASE_HOLDERS_MAX 8
+/* The longest path in the longest text, and shorter ones. */
+#define RELEASE_HOLDERS_SIZE (PATH_MAX + 1024)
+struct holders {
+	size_t n;
+	char text[RELEASE_HOLDERS_SIZE];
+};
+static inline const char *holders_first(const struct holders *h)
+{
+	return h->text;
+}
+static inline const char *holders_next(const char *text)
+{
+	return text + strlen(text) + 1;
+}
+
 struct release_result {
 	enum release_stage stage;
 	unsigned int open_count;
-	size_t n_holders;
-	char holders[RELEASE_HOLDERS_MAX][96];
+	struct holders holders;
 };
 
 /* A view of a volume for replies; pointers live until the next call into volume.h. */

@@ -209,8 +209,7 @@ void fake_create_ends(const char *name, bool created, const struct failure *fail
 
 void fake_release_ends(const char *name, enum release_stage stage, const struct failure *failure)
 {
-	const struct release_result result = { .stage = stage, .open_count = 1, .n_holders = 1,
-					       .holders = { "pid 1 (x)" } };
+	const struct release_result result = { .stage = stage, .open_count = 1, .holders = { 1, "pid 1 (x)" } };
 	struct volume *v = find_any(name);
 
 	for (size_t i = 0; i < ASKED_MAX; i++) {

@@ -306,8 +306,7 @@ static void text_from_outside_is_made_harmless(void **state)
 
 static void every_failure_is_a_declared_error(void **state)
 {
-	const struct release_result result = { .open_count = 2, .n_holders = 1,
-					       .holders = { "pid 4711 (fio)" } };
+	const struct release_result result = { .open_count = 2, .holders = { 1, "pid 4711 (fio)" } };
 	const struct reply_subject subject = { .volume = "data", .result = &result };
 
 	for (enum failure_kind kind = FAILURE_NO_SUCH_VOLUME; kind <= FAILURE_TIMED_OUT; kind++) {
@@ -350,8 +349,7 @@ static void every_declared_error_has_a_failure(void **state)
 
 static void a_limit_and_holders_are_told(void **state)
 {
-	const struct release_result result = { .open_count = 2, .n_holders = 1,
-					       .holders = { "mount /mnt" } };
+	const struct release_result result = { .open_count = 2, .holders = { 1, "mount /mnt" } };
 	struct reply_subject subject = { .volume = "data", .result = &result };
 	struct failure failure;
 	char *text = NULL;
@@ -399,8 +397,7 @@ static void what_is_known_of_a_missing_volume_is_told(void **state)
 static void every_stage_of_a_release_is_declared(void **state)
 {
 	for (enum release_stage stage = RELEASE_GONE; stage <= RELEASE_DEVICE_BUSY; stage++) {
-		const struct release_result result = { .stage = stage, .n_holders = 1,
-						       .holders = { "pid 1 (x)" } };
+		const struct release_result result = { .stage = stage, .holders = { 1, "pid 1 (x)" } };
 		const struct reply_released released[] = { { "a", 0, &result },
 							   { "b", 1000, &result } };
 		char *text = NULL;

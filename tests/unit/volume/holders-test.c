@@ -5,8 +5,11 @@
 #include "util/cleanup.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -52,9 +55,32 @@ static void a_mount_is_told_with_its_place(void **state)
 	assert_return_code(stat("/proc", &st), errno);
 	look_for(st.st_dev);
 	assert_in_range(t.holders.n, 1, RELEASE_HOLDERS_MAX);
-	assert_int_equal(sscanf(t.holders.text[0], "mount %63s (pid %u)", where, &pid), 2);
+	assert_int_equal(sscanf(holders_first(&t.holders), "mount %63s (pid %u)", where, &pid), 2);
 	assert_int_equal(where[0], '/');
 	assert_true(pid > 0);
+}
+
+/* Two of the longest names, and what is above them. */
+static void a_mount_is_told_with_its_whole_place(void **state)
+{
+	char where[PATH_MAX], wanted[PATH_MAX + 16], *directory;
+	struct stat st;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip();
+	directory = make_directory();
+	snprintf(where, sizeof(where), "%s/%0200d", directory, 1);
+	assert_return_code(mkdir(where, 0700), errno);
+	snprintf(where, sizeof(where), "%s/%0200d/%0200d", directory, 1, 2);
+	assert_return_code(mkdir(where, 0700), errno);
+	assert_return_code(mount("dmuser-test", where, "tmpfs", 0, NULL), errno);
+	assert_return_code(stat(where, &st), errno);
+	look_for(st.st_dev);
+	umount2(where, MNT_DETACH);
+	remove_directory(directory);
+	snprintf(wanted, sizeof(wanted), "mount %s (pid ", where);
+	assert_int_equal(t.holders.n, 1);
+	assert_memory_equal(holders_first(&t.holders), wanted, strlen(wanted));
 }
 
 static void what_nobody_has_is_held_by_nobody(void **state)
@@ -91,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_mount_is_told_with_its_place),
+		T(a_mount_is_told_with_its_whole_place),
 		T(what_nobody_has_is_held_by_nobody),
 		T(without_time_to_look_nobody_is_named),
 		T(who_does_not_ask_any_more_hears_nothing),
