@@ -6,6 +6,8 @@
  *
  * SPAWNING: the spawner was asked. SEALING: the process runs; what it reports decides nothing but when to
  * look, and the gate decides. From then on the pidfd says when it is dead, and with it its uid is free.
+ * LOST is one of which the spawner has not said whether it came to be; if it did, it ends with its link. Its
+ * uid is free when a list that the spawner was asked for later does not name it, or when it is dead.
  *
  * Owns every parser's link, setup socket and pidfd, and who has which uid. Trusts the gate; takes from a
  * parser nothing but one confine_report. A start that fails costs the longest waiter its wait, and if no
@@ -14,38 +16,33 @@
  * none of that: so is a busy machine.
  */
 #include "dmuserd/supervisor/parser-pool.h"
-#include "dmuserd/supervisor/gate.h"
 #include "dmuserd/supervisor/log.h"
+#include "dmuserd/supervisor/parser-process.h"
 #include "dmuserd/supervisor/spawner-link.h"
+#include "dmuserd/supervisor/uid-pool.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* The spawner's own filter, the outer and the inner one. */
-#define FILTERS 3
-/* A message of 1 MiB as text and as a tree, and the program itself. */
-#define MEMORY_MAX_BYTES (64ull * 1024 * 1024)
-/* 0 to 2, the link, the client, the descriptors of one message, the setup and the profile at start. */
-#define NOFILE_MAX 16
 /* As long as a worker may take is more than a parser needs, whatever the machine is busy with. */
 #define START_TIMEOUT_MS(m) ((m)->settings.worker_start_timeout_ms)
 #define PAUSE_USEC UINT64_C(1000000)
 /* Starts at a time, for each parser that the pool keeps ahead. */
 #define STARTS_PER_SEAT 2
 
-enum state { SPAWNING, SEALING, READY, TAKEN, ENDING };
+enum state { SPAWNING, SEALING, READY, TAKEN, LOST, ENDING };
 
 struct parser {
 	struct parser *next;
 	struct parser_pool *pool;
 	enum state state;
 	bool reported;
-	uint32_t seat; /* its uid is parser_uid_base + seat */
+	bool asked_for; /* LOST, and the spawner was asked for a list since */
+	uid_t uid;
 	char name[SPAWNER_NAME_SIZE];
 	pid_t pid;
 	int link;
@@ -67,33 +64,14 @@ struct parser_pool {
 	struct waiter *waiters; /* longest first */
 	size_t n_waiters, n_ready, n_starting;
 	uint64_t number; /* of the last one's name; no supervisor before this one got so far */
-	uint32_t next_seat;
-	bool *seats; /* taken ones */
-	bool listed; /* what an earlier supervisor left is known */
+	struct uid_pool *uids;
+	bool listed;  /* what an earlier supervisor left is known */
+	bool listing; /* the spawner has been asked */
+	bool crowded; /* so that it is told of once */
 	bool failing; /* so that a failure that goes on is told of once */
 	sd_event_source *pause; /* enabled while starts pause */
 	sd_event_source *work;  /* hands out and fills up, outside of everybody's calls */
 };
-
-/* Seats */
-
-/* The next free one in turn, so that a uid rests for as long as it can. */
-static int seat_take(struct parser_pool *pool, uint32_t *ret_seat)
-{
-	uint32_t count = pool->m->settings.parser_uid_count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t seat = (pool->next_seat + i) % count;
-
-		if (pool->seats[seat])
-			continue;
-		pool->seats[seat] = true;
-		pool->next_seat = (seat + 1) % count;
-		*ret_seat = seat;
-		return 0;
-	}
-	return -EDQUOT;
-}
 
 /* Parsers */
 
@@ -123,6 +101,19 @@ static void drop_sockets(struct parser *p)
 	p->link = p->its_link = p->setup = -EBADF;
 }
 
+static struct parser *parser_new(struct parser_pool *pool, const char *name, uid_t uid)
+{
+	struct parser *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = (struct parser){ .next = pool->parsers, .pool = pool, .state = TAKEN, .uid = uid,
+			      .link = -EBADF, .its_link = -EBADF, .setup = -EBADF, .pidfd = -EBADF };
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	pool->parsers = p;
+	return p;
+}
+
 static void parser_free(struct parser *p)
 {
 	struct parser **at = &p->pool->parsers;
@@ -135,6 +126,13 @@ static void parser_free(struct parser *p)
 	sd_event_source_disable_unref(p->pidfd_io);
 	closep(&p->pidfd);
 	free(p);
+}
+
+/* Nothing runs as it, or will. */
+static void give_back(struct parser *p)
+{
+	uid_pool_release(p->pool->uids, p->uid);
+	parser_free(p);
 }
 
 static void wake(struct parser_pool *pool)
@@ -164,8 +162,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events, void *user
 		pause_starts(pool);
 	}
 	spawner_forget(pool->m->spawner, p->name);
-	pool->seats[p->seat] = false;
-	parser_free(p);
+	give_back(p);
 	wake(pool);
 	return 0;
 }
@@ -253,40 +250,17 @@ static int on_start_deadline(sd_event_source *source, uint64_t usec, void *userd
 	return 0;
 }
 
-/* 0: it is confined, as seen from outside. */
-static int look_at(const struct parser *p)
-{
-	struct gate_verdict verdict = {};
-	char cgroup[sizeof(SPAWNER_PARSERS) + SPAWNER_NAME_SIZE + 1];
-	struct gate_expectation expected = {
-		.pid = p->pid,
-		.pidfd = p->pidfd,
-		.uid = p->pool->m->settings.parser_uid_base + p->seat,
-		.filters = FILTERS,
-		.nofile_limit = NOFILE_MAX,
-		.cgroup = cgroup,
-		.n_fds = 1,
-		.fds = { { .fd = CONFINE_FD_LINK, .own_fd = p->its_link } },
-	};
-	int r;
-
-	snprintf(cgroup, sizeof(cgroup), SPAWNER_PARSERS "/%s", p->name);
-	r = gate_check(&expected, &verdict);
-	if (r > 0) {
-		log_print(LOG_ERR, "%s does not pass the gate: %.*s: %.*s", p->name,
-			  (int)sizeof(verdict.what), verdict.what, (int)sizeof(verdict.detail),
-			  verdict.detail);
-		return -EPERM;
-	}
-	if (r < 0)
-		log_print(LOG_ERR, "%s cannot be looked at: %s", p->name, strerror(-r));
-	return r;
-}
-
 /* It has closed its setup socket, and with that its last descriptor that the gate would not let pass. */
 static void pass_gate(struct parser *p)
 {
-	int r = look_at(p);
+	const struct parser_process process = {
+		.name = p->name,
+		.uid = p->uid,
+		.pid = p->pid,
+		.pidfd = p->pidfd,
+		.its_link = p->its_link,
+	};
+	int r = parser_process_check(&process);
 
 	if (r < 0) {
 		fail_start(p, r);
@@ -354,6 +328,13 @@ static int watch_start(struct parser *p)
 	return r < 0 ? r : 0;
 }
 
+/* It may yet come to life, and finds its link ended. */
+static void lose(struct parser *p)
+{
+	set_state(p, LOST);
+	drop_sockets(p);
+}
+
 static void on_spawned(void *userdata, int error, enum confine_step step, pid_t pid, int pidfd)
 {
 	struct parser *p = userdata;
@@ -363,10 +344,10 @@ static void on_spawned(void *userdata, int error, enum confine_step step, pid_t 
 	if (error < 0) {
 		log_print(LOG_ERR, "%s: step %s failed: %s", p->name, confine_step_name(step),
 			  strerror(-error));
-		/* It may yet come to life: then the link kills it, and the uid is not given out again. */
-		if (error != -ETIMEDOUT && error != -ECONNRESET)
-			pool->seats[p->seat] = false;
-		parser_free(p);
+		if (error == -ETIMEDOUT || error == -ECONNRESET)
+			lose(p);
+		else
+			give_back(p);
 		start_failed(pool, error);
 		return;
 	}
@@ -385,104 +366,39 @@ static void on_exited(void *userdata, int status)
 	/* The pidfd has said so, or will. */
 }
 
-static int make_pair(int *ret_ours, int *ret_its)
+static int ask_for_process(struct parser *p)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	*ret_ours = pair[0];
-	*ret_its = pair[1];
-	/* Ours alone: a parser waits for what comes. */
-	return fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int open_installed(struct parser_pool *pool, const char *file)
-{
-	char path[sizeof(pool->m->settings.libexec_dir) + 64];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", pool->m->settings.libexec_dir, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) {
-		int r = -errno;
-
-		log_print(LOG_ERR, "%s: %s", path, strerror(errno));
-		return r;
-	}
-	return fd;
-}
-
-/* Asks the spawner; the descriptors stay the caller's. */
-static int request_start(struct parser *p, int executable, int its_setup, int profile)
-{
-	struct parser_pool *pool = p->pool;
-	const int fds[] = {
-		[SPAWNER_FD_EXECUTABLE] = executable,
-		[SPAWNER_FD_LINK] = p->its_link,
-		[SPAWNER_FD_SETUP] = its_setup,
-		[SPAWNER_FD_PROFILE] = profile,
-	};
-	struct spawner_request request = {
-		.role = SPAWNER_PARSER,
-		.uid = pool->m->settings.parser_uid_base + p->seat,
-		.pids_max = 1,
-		.nofile_max = NOFILE_MAX,
-		.memory_max_bytes = MEMORY_MAX_BYTES,
-		.group = SPAWNER_PARSERS,
-	};
-	uint64_t now;
-	int r = sd_event_now(pool->m->event, CLOCK_MONOTONIC, &now);
-
-	if (r < 0)
-		return r;
-	memcpy(request.name, p->name, sizeof(request.name));
-	return spawner_spawn(pool->m->spawner, &request, fds, ARRAY_SIZE(fds),
-			     now + START_TIMEOUT_MS(pool->m) * UINT64_C(1000), on_spawned, on_exited,
-			     p);
-}
-
-static int parser_fill_in(struct parser *p)
-{
-	_cleanup_(closep) int executable = open_installed(p->pool, "dmuser-parser");
-	_cleanup_(closep) int profile = open_installed(p->pool, "seccomp/parser.bpf");
+	struct manager *m = p->pool->m;
 	_cleanup_(closep) int its_setup = -EBADF;
-	int r;
+	uint64_t now;
+	int r = sd_event_now(m->event, CLOCK_MONOTONIC, &now);
 
-	if (executable < 0)
-		return executable;
-	if (profile < 0)
-		return profile;
-	r = make_pair(&p->link, &p->its_link);
 	if (r >= 0)
-		r = make_pair(&p->setup, &its_setup);
-	return r < 0 ? r : request_start(p, executable, its_setup, profile);
+		r = parser_process_pair(&p->link, &p->its_link);
+	if (r >= 0)
+		r = parser_process_pair(&p->setup, &its_setup);
+	if (r >= 0)
+		r = parser_process_request(m, p->name, p->uid, p->its_link, its_setup,
+					   now + START_TIMEOUT_MS(m) * UINT64_C(1000), on_spawned,
+					   on_exited, p);
+	return r < 0 ? r : 0;
 }
 
-static int parser_start(struct parser_pool *pool)
+/* The uid becomes its own on success. */
+static int parser_start(struct parser_pool *pool, uid_t uid)
 {
-	struct parser *p = calloc(1, sizeof(*p));
-	uint32_t seat = 0;
+	char name[SPAWNER_NAME_SIZE];
+	struct parser *p;
 	int r;
 
+	snprintf(name, sizeof(name), "parser-%" PRIu64, ++pool->number);
+	p = parser_new(pool, name, uid);
 	if (!p)
 		return -ENOMEM;
-	r = seat_take(pool, &seat);
-	if (r < 0) {
-		free(p);
-		return r;
-	}
-	*p = (struct parser){ .pool = pool, .state = ENDING, .seat = seat, .link = -EBADF,
-			      .its_link = -EBADF, .setup = -EBADF, .pidfd = -EBADF };
-	snprintf(p->name, sizeof(p->name), "parser-%" PRIu64, ++pool->number);
-	p->next = pool->parsers;
-	pool->parsers = p;
 	set_state(p, SPAWNING);
-	r = parser_fill_in(p);
-	if (r < 0) {
-		pool->seats[seat] = false;
+	r = ask_for_process(p);
+	if (r < 0)
 		parser_free(p);
-	}
 	return r;
 }
 
@@ -505,22 +421,37 @@ static bool wants_more(const struct parser_pool *pool)
 	       pool->n_ready + pool->n_starting < ahead + pool->n_waiters;
 }
 
+static void tell_crowded(struct parser_pool *pool)
+{
+	if (!pool->crowded && pool->waiters)
+		log_limited(LOG_WARNING, "each of the %u uids for parsers is in use (parser_uid_count); "
+			    "clients wait until one is free", pool->m->settings.parser_uid_count);
+	pool->crowded = pool->crowded || pool->waiters;
+}
+
 static void fill(struct parser_pool *pool)
 {
 	int paused = SD_EVENT_OFF;
 
 	sd_event_source_get_enabled(pool->pause, &paused);
 	while (pool->listed && paused == SD_EVENT_OFF && wants_more(pool)) {
-		int r = parser_start(pool);
+		uid_t uid;
+		int r;
 
 		/* The next one that dies gives its uid back. */
-		if (r == -EDQUOT)
+		if (uid_pool_take(pool->uids, &uid) < 0) {
+			tell_crowded(pool);
 			return;
+		}
+		r = parser_start(pool, uid);
 		if (r < 0) {
+			uid_pool_release(pool->uids, uid);
 			start_failed(pool, r);
 			return;
 		}
 	}
+	if (!wants_more(pool))
+		pool->crowded = false;
 }
 
 static int on_work(sd_event_source *source, void *userdata)
@@ -577,57 +508,105 @@ void parser_pool_cancel(struct parser_pool *pool, const void *userdata)
 	}
 }
 
-/* An earlier supervisor's: its link has ended with that supervisor. */
-static void on_left_over(void *userdata, const struct spawner_reply *child, int pidfd)
-{
-	struct parser_pool *pool = userdata;
-	const struct settings *s = &pool->m->settings;
-	struct parser *p;
+/* What the spawner has */
 
-	if (child->role != SPAWNER_PARSER || !child->alive || child->uid < s->parser_uid_base ||
-	    child->uid - s->parser_uid_base >= s->parser_uid_count) {
-		if (child->role == SPAWNER_PARSER) {
-			spawner_kill(pool->m->spawner, child->name);
-			spawner_forget(pool->m->spawner, child->name);
-		}
-		closep(&pidfd);
+static struct parser *find_named(struct parser_pool *pool, const char *name)
+{
+	struct parser *p = pool->parsers;
+
+	while (p && strcmp(p->name, name) != 0)
+		p = p->next;
+	return p;
+}
+
+/* An earlier supervisor's: its link has ended with that supervisor. NULL: no memory, and its uid stays taken. */
+static struct parser *new_left_over(struct parser_pool *pool, const struct spawner_reply *child)
+{
+	uid_pool_claim(pool->uids, child->uid);
+	return parser_new(pool, child->name, child->uid);
+}
+
+static void on_child(void *userdata, const struct spawner_reply *child, int pidfd)
+{
+	_cleanup_(closep) int consumed = pidfd;
+	struct parser_pool *pool = userdata;
+	struct parser *p = find_named(pool, child->name);
+
+	if (child->role != SPAWNER_PARSER || (p && p->state != LOST))
+		return;
+	if (!child->alive) {
+		spawner_forget(pool->m->spawner, child->name);
+		if (p)
+			give_back(p);
 		return;
 	}
-	pool->seats[child->uid - s->parser_uid_base] = true;
-	p = calloc(1, sizeof(*p));
-	if (!p) {
-		closep(&pidfd);
+	if (!p)
+		p = new_left_over(pool, child);
+	if (!p)
 		return;
-	}
-	*p = (struct parser){ .pool = pool, .state = TAKEN, .link = -EBADF, .its_link = -EBADF,
-			      .setup = -EBADF, .pid = child->pid, .pidfd = pidfd,
-			      .seat = child->uid - s->parser_uid_base };
-	memcpy(p->name, child->name, sizeof(p->name));
-	p->next = pool->parsers;
-	pool->parsers = p;
+	p->pid = child->pid;
+	p->pidfd = take_fd(&consumed);
 	parser_end(p);
+}
+
+/* Those that it should have named, and has not, never came to be. */
+static void give_back_unnamed(struct parser_pool *pool)
+{
+	struct parser *p, *next;
+
+	for (p = pool->parsers; p; p = next) {
+		next = p->next;
+		if (p->state == LOST && p->asked_for)
+			give_back(p);
+	}
+}
+
+static bool has_lost(const struct parser_pool *pool)
+{
+	const struct parser *p = pool->parsers;
+
+	while (p && p->state != LOST)
+		p = p->next;
+	return p;
 }
 
 static void on_listed(void *userdata, int error)
 {
 	struct parser_pool *pool = userdata;
 
-	pool->listed = error == 0;
-	if (pool->listed) {
+	pool->listing = false;
+	if (error == 0) {
+		pool->listed = true;
+		give_back_unnamed(pool);
 		wake(pool);
-		return;
+	} else {
+		log_print(LOG_ERR, "the spawner does not tell what it has started: %s",
+			  strerror(-error));
 	}
 	/* Nobody knows which uids are free. It is asked again when the pause is over. */
-	log_print(LOG_ERR, "the spawner does not tell what it has started: %s", strerror(-error));
-	pause_starts(pool);
+	if (error < 0 || has_lost(pool))
+		pause_starts(pool);
+}
+
+/* It answers in turn: what was asked for before, and is not in its list, will not come. */
+static int ask_for_list(struct parser_pool *pool)
+{
+	int r;
+
+	for (struct parser *p = pool->parsers; p; p = p->next)
+		p->asked_for = p->state == LOST;
+	r = spawner_list(pool->m->spawner, on_child, on_listed, pool);
+	pool->listing = r == 0;
+	return r;
 }
 
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct parser_pool *pool = userdata;
+	bool needs_list = !pool->listed || has_lost(pool);
 
 	wake(pool);
-	if (!pool->listed && spawner_list(pool->m->spawner, on_left_over, on_listed, pool) < 0)
+	if (needs_list && !pool->listing && ask_for_list(pool) < 0)
 		pause_starts(pool);
 	return 0;
 }
@@ -637,10 +616,10 @@ static int prepare(struct parser_pool *pool)
 	sd_event *event = pool->m->event;
 	int r;
 
-	pool->seats = calloc(pool->m->settings.parser_uid_count, sizeof(*pool->seats));
-	if (!pool->seats)
-		return -ENOMEM;
-	r = sd_event_now(event, CLOCK_MONOTONIC, &pool->number);
+	r = uid_pool_new(pool->m->settings.parser_uid_base, pool->m->settings.parser_uid_count,
+			 &pool->uids);
+	if (r >= 0)
+		r = sd_event_now(event, CLOCK_MONOTONIC, &pool->number);
 	if (r >= 0)
 		r = sd_event_add_time(event, &pool->pause, CLOCK_MONOTONIC, 0, 0, on_pause_over,
 				      pool);
@@ -649,7 +628,7 @@ static int prepare(struct parser_pool *pool)
 	if (r >= 0)
 		r = sd_event_add_defer(event, &pool->work, on_work, pool);
 	if (r >= 0)
-		r = spawner_list(pool->m->spawner, on_left_over, on_listed, pool);
+		r = ask_for_list(pool);
 	return r < 0 ? r : 0;
 }
 
@@ -686,6 +665,6 @@ void parser_pool_free(struct parser_pool *pool)
 	}
 	sd_event_source_disable_unref(pool->work);
 	sd_event_source_disable_unref(pool->pause);
-	free(pool->seats);
+	uid_pool_free(pool->uids);
 	free(pool);
 }

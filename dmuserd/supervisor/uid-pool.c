@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The host uids that workers run as; see uid-pool.h. */
+/* The host uids of workers or parsers; see uid-pool.h. */
 #include "dmuserd/supervisor/uid-pool.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 struct uid_pool {
 	uid_t base;
 	uint32_t count;
-	uint32_t next; /* goes round, so that a mistake about a dead worker does not hurt at once */
+	uint32_t next; /* goes round, so that a mistake about a dead process does not hurt at once */
 	bool taken[];
 };
 

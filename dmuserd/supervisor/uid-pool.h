@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host uids that workers run as, one each.
+ * The host uids that workers run as, or parsers, one each.
  *
- * Two workers of one uid could signal and trace one another, so a uid is given back only when every
+ * Two processes of one uid could signal and trace one another, so a uid is given back only when every
  * process of it is known to be dead. Makes no system call.
  */
 #pragma once
@@ -23,7 +23,7 @@ static inline void uid_pool_freep(struct uid_pool **pool)
 int uid_pool_take(struct uid_pool *pool, uid_t *ret_uid);
 
 /*
- * Takes one that a worker of an earlier supervisor runs as. Those outside the pool need no claim.
+ * Takes one that a process of an earlier supervisor's runs as. Those outside the pool need no claim.
  */
 void uid_pool_claim(struct uid_pool *pool, uid_t uid);
 

@@ -43,6 +43,7 @@ static struct {
 	spawner_child_fn child;
 	spawner_listed_fn listed;
 	void *list_userdata;
+	size_t n_lists; /* that were asked for */
 } t;
 
 /* The spawner */
@@ -70,6 +71,7 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 	t.child = child;
 	t.listed = listed;
 	t.list_userdata = userdata;
+	t.n_lists++;
 	return 0;
 }
 
@@ -137,7 +139,7 @@ static void settle(void)
 	} while (r > 0);
 }
 
-static int begin_unlisted(void **state)
+static int begin_with_uids(uint32_t count)
 {
 	char path[128];
 
@@ -152,11 +154,16 @@ static int begin_unlisted(void **state)
 	strcpy(t.m.settings.libexec_dir, t.directory);
 	t.m.settings.parser_pool = 2;
 	t.m.settings.parser_uid_base = 500000;
-	t.m.settings.parser_uid_count = 16;
+	t.m.settings.parser_uid_count = count;
 	assert_true(sd_event_new(&t.m.event) >= 0);
 	assert_int_equal(parser_pool_new(&t.m, &t.m.parsers), 0);
 	settle();
 	return 0;
+}
+
+static int begin_unlisted(void **state)
+{
+	return begin_with_uids(16);
 }
 
 static void list_ends(int error)
@@ -168,6 +175,13 @@ static void list_ends(int error)
 static int begin(void **state)
 {
 	begin_unlisted(state);
+	list_ends(0);
+	return 0;
+}
+
+static int begin_with_two(void **state)
+{
+	begin_with_uids(2);
 	list_ends(0);
 	return 0;
 }
@@ -411,7 +425,6 @@ static void a_uid_is_given_back_when_its_parser_is_dead(void **state)
 	struct parser *parser = NULL;
 	size_t taken;
 
-	t.m.settings.parser_uid_count = 2;
 	gets_ready(0);
 	gets_ready(1);
 	assert_int_equal(take(&parser), 0);
@@ -543,6 +556,80 @@ static void without_the_spawner_all_who_wait_are_told(void **state)
 	parser_end(got.parser);
 }
 
+static void run_until_asked(size_t n_lists)
+{
+	while (t.n_lists < n_lists)
+		assert_true(sd_event_run(t.m.event, DEADLINE_USEC) > 0);
+}
+
+static void run_until_started(size_t n_starts)
+{
+	while (t.n_starts < n_starts)
+		assert_true(sd_event_run(t.m.event, DEADLINE_USEC) > 0);
+}
+
+static void is_lost(size_t i, int error)
+{
+	t.starts[i].spawned(t.starts[i].userdata, error, CONFINE_NONE, 0, -EBADF);
+	settle();
+}
+
+/* The spawner names it, alive. */
+static void is_listed(size_t i)
+{
+	struct spawner_reply reply = { .role = SPAWNER_PARSER, .uid = t.starts[i].request.uid,
+				       .alive = 1, .pid = t.starts[i].pid };
+	int pidfd = (int)syscall(SYS_pidfd_open, t.starts[i].pid, 0);
+
+	assert_true(pidfd >= 0);
+	strcpy(reply.name, t.starts[i].request.name);
+	t.child(t.list_userdata, &reply, pidfd);
+}
+
+static void a_uid_of_which_nothing_came_is_given_back(void **state)
+{
+	is_lost(0, -ETIMEDOUT);
+	is_lost(1, -ECONNRESET);
+	run_until_asked(2);
+	assert_int_equal(t.n_starts, 2);
+	/* One that does not answer is asked again. */
+	list_ends(-ECONNRESET);
+	run_until_asked(3);
+	list_ends(0);
+	run_until_started(4);
+	assert_int_equal(t.starts[2].request.uid + t.starts[3].request.uid, 500000 + 500001);
+}
+
+static void a_lost_one_that_lives_keeps_its_uid_until_it_is_dead(void **state)
+{
+	gets_ready(0);
+	is_lost(1, -ETIMEDOUT);
+	t.starts[1].pid = start_waiter();
+	run_until_asked(2);
+	is_listed(0);
+	is_listed(1);
+	list_ends(0);
+	assert_false(t.starts[0].killed);
+	assert_true(t.starts[1].killed);
+	dies(1);
+	run_until_started(3);
+	assert_int_equal(t.starts[2].request.uid, t.starts[1].request.uid);
+}
+
+static void one_that_was_lost_after_the_list_was_asked_for_waits_for_the_next(void **state)
+{
+	is_lost(0, -ETIMEDOUT);
+	run_until_asked(2);
+	is_lost(1, -ETIMEDOUT);
+	list_ends(0);
+	run_until_started(3);
+	assert_int_equal(t.starts[2].request.uid, t.starts[0].request.uid);
+	run_until_asked(3);
+	list_ends(0);
+	run_until_started(4);
+	assert_int_equal(t.starts[3].request.uid, t.starts[1].request.uid);
+}
+
 static void a_start_that_fails_is_tried_again_after_a_pause(void **state)
 {
 	struct parser *parser = NULL;
@@ -561,7 +648,6 @@ static void a_start_that_fails_is_tried_again_after_a_pause(void **state)
 
 static void a_uid_whose_parser_may_yet_come_is_not_given_out_again(void **state)
 {
-	t.m.settings.parser_uid_count = 2;
 	t.starts[0].spawned(t.starts[0].userdata, -ETIMEDOUT, CONFINE_NONE, 0, -EBADF);
 	t.starts[1].spawned(t.starts[1].userdata, -EPERM, CONFINE_CLONE, 0, -EBADF);
 	while (t.n_starts == 2)
@@ -601,6 +687,7 @@ static void a_program_that_is_not_installed_is_no_reason_to_spin(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST_WITH_TWO(name) cmocka_unit_test_setup_teardown(name, begin_with_two, end)
 #define TEST_UNLISTED(name) cmocka_unit_test_setup_teardown(name, begin_unlisted, end)
 
 int main(void)
@@ -616,7 +703,10 @@ int main(void)
 		TEST(two_reports_are_one_too_many),
 		TEST(an_end_without_a_report_ends_the_start),
 		TEST(a_parser_is_used_once_and_replaced),
-		TEST(a_uid_is_given_back_when_its_parser_is_dead),
+		TEST_WITH_TWO(a_uid_is_given_back_when_its_parser_is_dead),
+		TEST_WITH_TWO(a_uid_of_which_nothing_came_is_given_back),
+		TEST_WITH_TWO(a_lost_one_that_lives_keeps_its_uid_until_it_is_dead),
+		TEST_WITH_TWO(one_that_was_lost_after_the_list_was_asked_for_waits_for_the_next),
 		TEST(its_holder_hears_of_the_end_of_a_parser_by_its_link),
 		TEST(a_ready_one_that_dies_is_not_handed_out),
 		TEST(whoever_does_not_want_one_any_more_gets_none),
@@ -625,7 +715,7 @@ int main(void)
 		TEST(a_start_that_is_only_slow_costs_nobody_the_wait),
 		TEST(without_the_spawner_all_who_wait_are_told),
 		TEST(a_start_that_fails_is_tried_again_after_a_pause),
-		TEST(a_uid_whose_parser_may_yet_come_is_not_given_out_again),
+		TEST_WITH_TWO(a_uid_whose_parser_may_yet_come_is_not_given_out_again),
 		cmocka_unit_test_setup_teardown(a_parser_that_is_not_sealed_in_time_is_killed,
 						begin_hurried, end),
 		TEST_UNLISTED(a_program_that_is_not_installed_is_no_reason_to_spin),
