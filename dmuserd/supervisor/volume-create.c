@@ -225,9 +225,10 @@ const struct volume_step volume_create_steps[] = {
 	{ "adoption", start_adoption, NULL },
 	{ "driver", volume_start_driver, NULL },
 	{ "container", volume_start_container, volume_undo_container },
+	/* Before the turn: a file system that hangs is in the way of those alone who use it. */
+	{ "backing", start_backing, undo_backing },
 	{ "turn", volume_start_turn, NULL },
 	{ "uid", start_uid, undo_uid },
-	{ "backing", start_backing, undo_backing },
 	{ "journal", start_journal, undo_journal },
 	{ "sockets", volume_start_sockets, volume_undo_sockets },
 	{ "spawn", volume_start_spawn, volume_undo_spawn },

@@ -125,13 +125,17 @@ struct volume {
 	struct volume_drain drain;
 };
 
+/* A few for each CPU of a small machine; more only wait for each other. */
+#define VOLUME_STARTS_AT_ONCE 8
+
 struct volumes {
 	struct manager *manager;
 	struct volume_list list;
 	struct volume_list dying; /* gone; its callers are being told */
 	struct uid_pool *uids;
 	struct dm_queue *dm_queue;
-	size_t n_starting; /* volumes whose turn it is */
+	size_t n_starting; /* volumes whose turn it is, and whose they are */
+	uid_t starting[VOLUME_STARTS_AT_ONCE];
 	volume_event_fn observer;
 	bool adopted;	  /* what an earlier supervisor left is known */
 	bool driver_seen; /* the module was there when a device was made last */

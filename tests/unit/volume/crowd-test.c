@@ -3,12 +3,15 @@
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
-/* Of a supervisor that starts eight at a time. */
-#define AT_ONCE 8
+/* Of a supervisor that starts eight at a time, and four of one uid's. */
+#define AT_ONCE 4
 #define CROWD	14
 
 static struct caller callers[CROWD];
@@ -125,6 +128,52 @@ static void who_waits_for_a_turn_can_be_released(void **state)
 	assert_int_equal(world->m.volumes->n_starting, 0);
 }
 
+static void one_uids_crowd_is_not_in_anothers_way(void **state)
+{
+	struct volume_spec spec = spec_of("other", "memory", MIB);
+	struct caller other;
+
+	world->manner = WORKER_IS_NEVER_SEALED;
+	create_crowd();
+	run_until(world->m.event, as_many_as_may_have_a_worker, NULL);
+	run_pending(world->m.event);
+	assert_int_equal(count_waiting(), CROWD - AT_ONCE);
+	world->manner = WORKER_GOOD;
+	spec.owner = 1000;
+	assert_int_equal(create(&other, &spec, NULL, 0), 0);
+	run_until_flag(world->m.event, &other.done);
+	assert_true(other.created);
+	/* Nobody of the crowd has come to an end meanwhile. */
+	for (size_t i = 0; i < CROWD; i++)
+		assert_false(callers[i].done);
+	release_and_wait(&(struct caller){}, other.volume);
+	release_all();
+	assert_int_equal(world->m.volumes->n_starting, 0);
+}
+
+/* Its file system may hang. */
+static void an_image_is_opened_without_a_turn(void **state)
+{
+	struct volume_spec spec = spec_of("image", "file", MIB);
+	char path[300];
+	struct caller c;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/image", world->directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_return_code(ftruncate(fd, MIB), errno);
+	close(fd);
+	strcpy(spec.options[0].name, "path");
+	snprintf(spec.options[0].value, sizeof(spec.options[0].value), "%s", path);
+	spec.n_options = 1;
+	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	run_until_step(volume_named("image"), "backing");
+	assert_int_equal(world->m.volumes->n_starting, 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_true(c.created);
+	release_and_wait(&(struct caller){}, c.volume);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -133,6 +182,8 @@ int main(void)
 		T(all_of_a_crowd_are_served),
 		T(a_few_start_at_a_time),
 		T(who_waits_for_a_turn_can_be_released),
+		T(one_uids_crowd_is_not_in_anothers_way),
+		T(an_image_is_opened_without_a_turn),
 	};
 
 	if (geteuid() != 0) {
