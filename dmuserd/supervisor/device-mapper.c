@@ -17,8 +17,10 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/sem.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TARGET	    "user"
 #define UUID_PREFIX "DMUSER-"
@@ -74,9 +76,23 @@ static struct dm_task *task_new(int type, const struct dm_request *request)
 	return take_ptr(&task);
 }
 
-static int run_simple(int type, const struct dm_request *request)
+/*
+ * For a device that must be ours, whoever has its name now: by the uuid, which begins with our prefix. The kernel
+ * takes a name or a uuid, not both.
+ */
+static struct dm_task *task_new_by_uuid(int type, const struct dm_request *request)
 {
-	_cleanup_(task_freep) struct dm_task *task = task_new(type, request);
+	_cleanup_(task_freep) struct dm_task *task = dm_task_create(type);
+
+	if (!task || strncmp(request->uuid, UUID_PREFIX, strlen(UUID_PREFIX)) != 0 ||
+	    !dm_task_set_uuid(task, request->uuid))
+		return NULL;
+	return take_ptr(&task);
+}
+
+static int remove_simply(const struct dm_request *request)
+{
+	_cleanup_(task_freep) struct dm_task *task = task_new_by_uuid(DM_DEVICE_REMOVE, request);
 
 	return task && dm_task_run(task) ? 0 : task_error(task);
 }
@@ -157,7 +173,7 @@ static int do_create(const struct dm_request *request, struct dm_result *result)
 	     (request->read_only && !dm_task_set_ro(load)) || !dm_task_run(load)))
 		r = task_error(load);
 	if (r < 0)
-		run_simple(DM_DEVICE_REMOVE, request);
+		remove_simply(request);
 	return r;
 }
 
@@ -172,30 +188,62 @@ static int do_resume(int link, const struct dm_request *request, struct dm_resul
 	return r < 0 ? r : tell_devno(task, result);
 }
 
+/* What has the name in /dev/mapper, by way of a link of udev's or not, is that device. */
+static bool is_node_of(const char *path, dev_t devno)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == devno;
+}
+
+static int find_ours(const struct dm_request *request, dev_t *ret_devno)
+{
+	_cleanup_(task_freep) struct dm_task *task = task_new_by_uuid(DM_DEVICE_INFO, request);
+	struct dm_result found = {};
+	int r;
+
+	if (!task || !dm_task_run(task))
+		return task_error(task);
+	r = tell_devno(task, &found);
+	if (r == 0)
+		*ret_devno = found.devno;
+	return r;
+}
+
 /*
- * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep
- * a device that is gone. The library removes the name in /dev/mapper itself; udev does it again.
+ * Without a cookie: udev has nothing to do that anybody waits for, and one that hangs must not keep a device
+ * that is gone. The library is told no name, so the one in /dev/mapper is removed here; udev does it again.
  */
 static int do_remove(const struct dm_request *request, struct dm_result *result)
 {
-	bool deferred = request->operation == DM_OP_REMOVE_DEFERRED;
-	_cleanup_(task_freep) struct dm_task *task = task_new(DM_DEVICE_REMOVE, request);
+	bool deferred = request->operation == DM_OP_REMOVE_DEFERRED, has_node;
+	_cleanup_(task_freep) struct dm_task *task =
+		task_new_by_uuid(DM_DEVICE_REMOVE, request);
+	char path[sizeof(request->name) + 64];
 	struct dm_info info;
+	dev_t devno;
+	int r;
 
 	if (!task)
 		return -ENOMEM;
+	r = find_ours(request, &devno);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), request->name);
+	has_node = is_node_of(path, devno);
 	if ((deferred && !dm_task_deferred_remove(task)) || !dm_task_run(task))
 		return task_error(task);
 	/* The kernel leaves the flag where it was of use. */
 	if (deferred && dm_task_get_info(task, &info))
 		result->open_count = info.deferred_remove;
-	dm_task_update_nodes();
+	if (has_node)
+		unlink(path);
 	return 0;
 }
 
 static int do_message(const struct dm_request *request)
 {
-	_cleanup_(task_freep) struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, request);
+	_cleanup_(task_freep) struct dm_task *task = task_new_by_uuid(DM_DEVICE_TARGET_MSG, request);
 
 	if (!task || !dm_task_set_sector(task, 0) || !dm_task_set_message(task, request->params) ||
 	    !dm_task_run(task))
@@ -205,7 +253,7 @@ static int do_message(const struct dm_request *request)
 
 static int do_status(const struct dm_request *request, struct dm_result *result)
 {
-	_cleanup_(task_freep) struct dm_task *task = task_new(DM_DEVICE_STATUS, request);
+	_cleanup_(task_freep) struct dm_task *task = task_new_by_uuid(DM_DEVICE_STATUS, request);
 	uint64_t start, length;
 	char *type, *params = NULL;
 	int r;

@@ -5,7 +5,8 @@
  * libdevmapper is not thread-safe and its calls block: a suspend waits for I/O, a removal retries, a cookie
  * waits for udev. So the supervisor never calls it; a forked child does, keeps no descriptor of the
  * supervisor's, writes one fixed-size result into a pipe and exits. The only file that includes
- * libdevmapper.h.
+ * libdevmapper.h. Failing, looking at and removing go by the uuid, and only one with our prefix: a name may
+ * be another's by then.
  */
 #pragma once
 

@@ -90,6 +90,7 @@ static void take_target(struct volume *v, const struct dm_device *target)
 {
 	v->device_exists = true;
 	snprintf(v->dm_name, sizeof(v->dm_name), "%s", target->name);
+	snprintf(v->dm_uuid, sizeof(v->dm_uuid), "%s", target->uuid);
 	volume_set_devno(v, target->devno);
 }
 

@@ -99,6 +99,7 @@ int volume_start_device(struct volume *v)
 	int r;
 
 	choose_dm_name(v);
+	snprintf(v->dm_uuid, sizeof(v->dm_uuid), "DMUSER-%s", v->uuid);
 	r = volume_dm_start(v, DM_OP_CREATE, on_created);
 	if (r < 0)
 		return fail_driver(v, r, strerror(-r));

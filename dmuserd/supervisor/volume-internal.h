@@ -120,6 +120,7 @@ struct volume {
 	/* The device. */
 	bool device_exists; /* or may */
 	char dm_name[128];
+	char dm_uuid[128]; /* DMUSER-<uuid>; or what follows the prefix at one of nobody's */
 	dev_t devno;
 	char device[32]; /* /dev/dm-N, or empty */
 	struct volume_drain drain;

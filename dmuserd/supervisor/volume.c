@@ -163,7 +163,7 @@ void volume_dm_request(const struct volume *v, enum dm_operation operation, stru
 		.read_only = v->spec.read_only,
 	};
 	snprintf(ret->name, sizeof(ret->name), "%s", v->dm_name);
-	snprintf(ret->uuid, sizeof(ret->uuid), "DMUSER-%s", v->uuid);
+	snprintf(ret->uuid, sizeof(ret->uuid), "%s", v->dm_uuid);
 	if (operation == DM_OP_CREATE)
 		write_table(v, ret->size_sectors, ret->params, sizeof(ret->params));
 	else if (operation == DM_OP_MESSAGE)

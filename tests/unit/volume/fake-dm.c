@@ -32,6 +32,17 @@ static struct world_device *find(const char *name)
 	return d;
 }
 
+/* As it is asked for what must be ours. */
+static struct world_device *find_uuid(const char *uuid)
+{
+	struct world_device *d;
+
+	for (d = world->devices; d; d = d->next)
+		if (strcmp(d->uuid, uuid) == 0)
+			break;
+	return d;
+}
+
 struct world_device *world_device(const char *uuid)
 {
 	struct world_device *d;
@@ -91,7 +102,8 @@ static int create_device(const struct dm_request *request)
 
 static int perform(const struct dm_request *request, struct dm_result *result)
 {
-	struct world_device *d = find(request->name);
+	struct world_device *d = request->operation == DM_OP_RESUME ? find(request->name) :
+								       find_uuid(request->uuid);
 	int open_count;
 
 	if (request->operation == DM_OP_VERSION || request->operation == DM_OP_LIST)
