@@ -2,11 +2,11 @@
 /*
  * From a checked request to what is done about it; see dispatch.h.
  *
- * One function a method. Each asks policy.c first, then volume.h, and ends in one answer. Owns the calls
- * that are under way: a call outlives its client only if it is a Create on lease, whose volume nobody
- * would release otherwise.
+ * One function a method, that of Release in dispatch-release.c. Each asks policy.c first, then volume.h, and
+ * ends in one answer. Owns the calls that are under way: a call outlives its client only if it is a Create
+ * on lease, whose volume nobody would release otherwise.
  */
-#include "dmuserd/supervisor/dispatch.h"
+#include "dmuserd/supervisor/dispatch-internal.h"
 #include "dmuserd/supervisor/backend.h"
 #include "dmuserd/supervisor/interface.h"
 #include "dmuserd/supervisor/lease.h"
@@ -22,30 +22,7 @@
 /* Enough to see what is meant by a name. */
 #define AMBIGUOUS_TOLD_MAX 16
 
-/* One volume of a Release. */
-struct part {
-	char name[NAME_VOLUME_MAX + 1];
-	uid_t owner;
-	struct release_result result;
-};
-
-struct call {
-	struct call *next, **previous; /* in front->calls */
-	struct front *front;
-	struct connection *connection; /* NULL: its client is gone */
-	char name[NAME_VOLUME_MAX + 1]; /* of the volume that was asked for; may be empty */
-	bool on_lease;                  /* a Create whose volume nothing else would keep */
-	/* Release: those that are done, and how many are not. */
-	struct part *parts;
-	size_t n_parts, n_pending;
-	struct failure failure; /* the first */
-	struct release_result failed_result;
-	/* One that waits for a manifest to be read, as it came; NULL: not that. */
-	struct parser_message *message;
-	int fds[PARSER_FDS_MAX];
-};
-
-static struct call *call_new(struct connection *c, const char *name)
+struct call *call_new(struct connection *c, const char *name)
 {
 	struct call *call = calloc(1, sizeof(*call));
 
@@ -62,7 +39,7 @@ static struct call *call_new(struct connection *c, const char *name)
 	return call;
 }
 
-static void call_free(struct call *call)
+void call_free(struct call *call)
 {
 	*call->previous = call->next;
 	if (call->next)
@@ -104,7 +81,7 @@ static void answer_failure_on(struct connection *c, const struct reply_subject *
 	connection_answer(c, text);
 }
 
-static void answer_failure(struct connection *c, const char *volume, const struct failure *failure,
+void call_answer_failure(struct connection *c, const char *volume, const struct failure *failure,
 			   const struct release_result *result)
 {
 	const struct reply_subject subject = {
@@ -116,7 +93,7 @@ static void answer_failure(struct connection *c, const char *volume, const struc
 	answer_failure_on(c, &subject, failure);
 }
 
-static uint64_t now_usec(const struct manager *m)
+uint64_t call_now_usec(const struct manager *m)
 {
 	uint64_t now = 0;
 
@@ -155,7 +132,7 @@ static void answer_missing(struct connection *c, uid_t owner, const char *contai
 	char told[FAILURE_MEMORY_TOLD_SIZE];
 	struct reply_subject subject = { .volume = name };
 
-	if (failure_memory_tell(&m->failures, owner, container, name, now_usec(m), told))
+	if (failure_memory_tell(&m->failures, owner, container, name, call_now_usec(m), told))
 		subject.last_failure = told;
 	answer_failure_on(c, &subject, failure);
 }
@@ -170,12 +147,8 @@ static void answer_volume(struct connection *c, const struct volume *volume)
 	connection_answer(c, text);
 }
 
-/* volume_pick(), volume_pick_to_bind() */
-typedef int (*pick_fn)(struct manager *m, uid_t owner, const char *container, const char *name,
-		       struct volume **ret_volume, struct failure *failure);
-
 /* Finds the volume that is meant; if there is none to be seen, the client is told and NULL returned. */
-static struct volume *find(struct connection *c, const struct parser_volume *asked, pick_fn pick)
+struct volume *call_find_volume(struct connection *c, const struct parser_volume *asked, pick_fn pick)
 {
 	const char *container = asked->container.id[0] ? asked->container.id : NULL;
 	struct failure failure = {};
@@ -184,7 +157,7 @@ static struct volume *find(struct connection *c, const struct parser_volume *ask
 
 	if (policy_owner(connection_peer(c), asked->owner, &owner) < 0) {
 		failure_set(&failure, FAILURE_NO_SUCH_VOLUME, NULL, "no such volume");
-		answer_failure(c, asked->name, &failure, NULL);
+		call_answer_failure(c, asked->name, &failure, NULL);
 		return NULL;
 	}
 	if (pick(connection_front(c)->m, owner, container, asked->name, &volume, &failure) == 0)
@@ -275,7 +248,7 @@ static void on_created(void *userdata, struct volume *volume, bool created,
 	char *text = NULL;
 
 	if (failure && c) {
-		answer_failure(c, call->name, failure, NULL);
+		call_answer_failure(c, call->name, failure, NULL);
 	} else if (!failure && hold(call, volume) == 0 && c) {
 		struct volume_info info;
 
@@ -305,9 +278,9 @@ static void answer_not_created(struct connection *c, const struct parser_create 
 	if (failure_outlasts(failure)) {
 		failure_describe(failure, text, sizeof(text));
 		failure_memory_keep(&m->failures, owner, container_of(asked), asked->name, text,
-				    now_usec(m));
+				    call_now_usec(m));
 	}
-	answer_failure(c, asked->name, failure, NULL);
+	call_answer_failure(c, asked->name, failure, NULL);
 }
 
 static int create(struct connection *c, const struct parser_create *asked, int *fds,
@@ -346,174 +319,23 @@ static int create(struct connection *c, const struct parser_create *asked, int *
 
 static void bind_volume(struct connection *c, const struct parser_volume *asked, int *fds)
 {
-	struct volume *volume = find(c, asked, volume_pick_to_bind);
+	struct volume *volume = call_find_volume(c, asked, volume_pick_to_bind);
 	struct failure failure = {};
 
 	if (!volume)
 		return;
 	if (volume_bind(volume, asked->container.id, take_fd(&fds[asked->container.pidfd]), &failure) < 0)
-		answer_failure(c, asked->name, &failure, NULL);
+		call_answer_failure(c, asked->name, &failure, NULL);
 	else
 		answer_volume(c, volume);
 }
 
 static void describe(struct connection *c, const struct parser_volume *asked)
 {
-	struct volume *volume = find(c, asked, volume_pick);
+	struct volume *volume = call_find_volume(c, asked, volume_pick);
 
 	if (volume)
 		answer_volume(c, volume);
-}
-
-/* Release */
-
-static void release_failed(struct call *call, const struct failure *failure,
-			   const struct release_result *result)
-{
-	if (call->failure.kind != FAILURE_NONE)
-		return;
-	call->failure = *failure;
-	if (result)
-		call->failed_result = *result;
-}
-
-static void answer_released(struct call *call)
-{
-	struct reply_released *released;
-	char *text = NULL;
-
-	if (call->failure.kind != FAILURE_NONE) {
-		answer_failure(call->connection, call->name, &call->failure, &call->failed_result);
-		return;
-	}
-	released = calloc(call->n_parts + 1, sizeof(*released));
-	for (size_t i = 0; released && i < call->n_parts; i++)
-		released[i] = (struct reply_released){ call->parts[i].name, call->parts[i].owner,
-						       &call->parts[i].result };
-	if (released)
-		reply_released(released, call->n_parts, &text);
-	free(released);
-	connection_answer(call->connection, text);
-}
-
-static void on_released(void *userdata, const char *name, uid_t owner,
-			const struct release_result *result, const struct failure *failure)
-{
-	struct call *call = userdata;
-
-	call->n_pending--;
-	if (failure) {
-		release_failed(call, failure, result);
-	} else {
-		struct part *part = &call->parts[call->n_parts++];
-
-		snprintf(part->name, sizeof(part->name), "%.*s", NAME_VOLUME_MAX, name);
-		part->owner = owner;
-		part->result = *result;
-	}
-	if (call->n_pending == 0) {
-		answer_released(call);
-		call_free(call);
-	}
-}
-
-/* Whoever had it made could not use it: as if it had not been made. */
-static void remember_reason(struct manager *m, const struct volume *volume, const char *reason)
-{
-	struct volume_info info;
-
-	volume_get_info(volume, &info);
-	failure_memory_keep(&m->failures, info.owner, info.container, info.name, reason,
-			    now_usec(m));
-}
-
-/* Begins to release each of these, which nothing that is begun here can take away. */
-static int release_all(struct call *call, struct volume **volumes, size_t n, uint64_t timeout_ms,
-		       const char *reason)
-{
-	call->parts = calloc(n + 1, sizeof(*call->parts));
-	if (!call->parts)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct failure failure = {};
-
-		if (volume_release(volumes[i], timeout_ms, on_released, call, &failure) < 0) {
-			release_failed(call, &failure, NULL);
-			continue;
-		}
-		call->n_pending++;
-		if (reason[0])
-			remember_reason(call->front->m, volumes[i], reason);
-	}
-	return call->n_pending > 0 ? 1 : 0;
-}
-
-static bool is_of_container(struct volume *volume, const struct peer *peer,
-			    const struct parser_volume *asked)
-{
-	struct volume_info info;
-
-	volume_get_info(volume, &info);
-	if (!info.container || strcmp(info.container, asked->container.id) != 0)
-		return false;
-	return policy_sees(peer, info.owner) &&
-	       (asked->owner == PARSER_UNSET || asked->owner == info.owner);
-}
-
-/* All of a container that the peer may know of. *ret_volumes is the caller's to free. */
-static int find_of_container(struct connection *c, const struct parser_volume *asked,
-			     struct volume ***ret_volumes, size_t *ret_n)
-{
-	struct manager *m = connection_front(c)->m;
-	struct volume **volumes;
-	size_t n = 0;
-
-	for (struct volume *v = volume_next(m, NULL); v; v = volume_next(m, v))
-		n++;
-	volumes = calloc(n + 1, sizeof(struct volume *));
-	if (!volumes)
-		return -ENOMEM;
-	n = 0;
-	for (struct volume *v = volume_next(m, NULL); v; v = volume_next(m, v)) {
-		if (is_of_container(v, connection_peer(c), asked))
-			volumes[n++] = v;
-	}
-	*ret_volumes = volumes;
-	*ret_n = n;
-	return 0;
-}
-
-static int release(struct connection *c, const struct parser_volume *asked, struct call **ret_call)
-{
-	const struct settings *s = &connection_front(c)->m->settings;
-	uint64_t timeout_ms = asked->timeout_ms == PARSER_UNSET ? s->release_timeout_ms :
-								  asked->timeout_ms;
-	_cleanup_(freep) struct volume **volumes = NULL;
-	struct volume *one = NULL;
-	struct call *call;
-	size_t n = 1;
-	int r = 0;
-
-	if (asked->name[0]) {
-		one = find(c, asked, volume_pick);
-		if (!one)
-			return 0;
-	} else {
-		r = find_of_container(c, asked, &volumes, &n);
-		if (r < 0)
-			return r;
-	}
-	call = call_new(c, asked->name);
-	if (!call)
-		return -ENOMEM;
-	r = release_all(call, one ? &one : volumes, n, timeout_ms, asked->reason);
-	if (r == 0)
-		answer_released(call);
-	if (r <= 0)
-		call_free(call);
-	else
-		*ret_call = call;
-	return r;
 }
 
 /* List, Subscribe, Ping */
@@ -609,7 +431,7 @@ static int carry_out(struct connection *c, const struct parser_message *message,
 		bind_volume(c, &message->volume, fds);
 		return 0;
 	case PARSER_METHOD_RELEASE:
-		return release(c, &message->volume, ret_call);
+		return dispatch_release(c, &message->volume, ret_call);
 	case PARSER_METHOD_DESCRIBE:
 		describe(c, &message->volume);
 		return 0;
@@ -674,7 +496,7 @@ static int dispatch_dmuser(struct connection *c, const struct parser_message *me
 	int r;
 
 	if (policy_serves(connection_peer(c), &failure) < 0) {
-		answer_failure(c, NULL, &failure, NULL);
+		call_answer_failure(c, NULL, &failure, NULL);
 		return 0;
 	}
 	r = await_manifests(c, message, fds, ret_call);
