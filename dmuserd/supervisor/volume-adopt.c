@@ -129,28 +129,14 @@ static int take_owner(struct volume *v)
 
 /* The steps of a worker that looks well. */
 
-static uint64_t deadline(const struct volume *v)
-{
-	return volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms);
-}
-
-static int await_worker(struct volume *v, int r)
-{
-	if (r < 0)
-		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: %s", volume_step_name(v),
-				   strerror(-r));
-	v->awaits_worker = true;
-	return STEP_PENDING;
-}
-
 static int start_hello(struct volume *v)
 {
-	return await_worker(v, worker_connect(v->worker, true, deadline(v)));
+	return volume_await_worker(v, worker_connect(v->worker, true, volume_worker_deadline(v)));
 }
 
 static int start_resources(struct volume *v)
 {
-	return await_worker(v, worker_ask_resources(v->worker, deadline(v)));
+	return volume_await_worker(v, worker_ask_resources(v->worker, volume_worker_deadline(v)));
 }
 
 /* It is the worker that gives them back: they must be what it was given. */

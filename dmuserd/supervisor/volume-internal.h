@@ -228,6 +228,9 @@ int volume_start_hello(struct volume *v);
 int volume_start_gate(struct volume *v);
 int volume_start_channel(struct volume *v);
 int volume_new_worker(struct volume *v);
+/* r: what asking it for something has given; then the step waits for its word. */
+int volume_await_worker(struct volume *v, int r);
+uint64_t volume_worker_deadline(const struct volume *v);
 void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limits);
 /* Now, and what follows from it. */
 void volume_degrade(struct volume *v);

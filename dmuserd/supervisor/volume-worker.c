@@ -288,7 +288,7 @@ int volume_start_spawn(struct volume *v)
 	return r < 0 ? fail_worker(v, r, strerror(-r)) : STEP_PENDING;
 }
 
-static int await_worker(struct volume *v, int r)
+int volume_await_worker(struct volume *v, int r)
 {
 	if (r < 0)
 		return fail_worker(v, r, strerror(-r));
@@ -296,19 +296,19 @@ static int await_worker(struct volume *v, int r)
 	return STEP_PENDING;
 }
 
-static uint64_t deadline(const struct volume *v)
+uint64_t volume_worker_deadline(const struct volume *v)
 {
 	return volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms);
 }
 
 int volume_start_seal(struct volume *v)
 {
-	return await_worker(v, worker_await_seal(v->worker, deadline(v)));
+	return volume_await_worker(v, worker_await_seal(v->worker, volume_worker_deadline(v)));
 }
 
 int volume_start_hello(struct volume *v)
 {
-	return await_worker(v, worker_connect(v->worker, false, deadline(v)));
+	return volume_await_worker(v, worker_connect(v->worker, false, volume_worker_deadline(v)));
 }
 
 int volume_start_gate(struct volume *v)
@@ -333,10 +333,10 @@ int volume_start_channel(struct volume *v)
 	if (r < 0)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, "cannot open %s/%s: %s",
 				   DM_USER_DIRECTORY, node, strerror(-r));
-	r = worker_give_channel(v->worker, v->channel, deadline(v));
+	r = worker_give_channel(v->worker, v->channel, volume_worker_deadline(v));
 	if (r < 0)
 		fd_close_many(&v->channel, 1);
-	return await_worker(v, r);
+	return volume_await_worker(v, r);
 }
 
 /*
