@@ -163,18 +163,10 @@ static int print(const struct context *context, struct json_object *parameters, 
 
 static int run(struct context *context, int argc, char **argv)
 {
-	static const struct option options[] = { COMMON_OPTIONS };
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
-	int option, r = -1;
+	int r = context_ask(context, argc, argv, 1, "io.dmuser.ListBackends", &reply);
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-		r = context_option(context, option);
-	if (r >= 0)
-		return r;
-	r = usage_check_count(context, argc, 0, 1);
-	if (r == 0)
-		r = context_call(context, "io.dmuser.ListBackends", NULL, -EBADF, &reply);
-	if (r)
+	if (r || !reply)
 		return r;
 	return print(context, dmuser_reply_parameters(reply), optind < argc ? argv[optind] : NULL);
 }

@@ -183,6 +183,20 @@ int context_call(struct context *context, const char *method, struct json_object
 	return take_result(context, r, parameters, reply, ret_reply);
 }
 
+int context_ask(struct context *context, int argc, char **argv, int max, const char *method,
+		struct dmuser_reply **ret_reply)
+{
+	static const struct option options[] = { COMMON_OPTIONS };
+	int option, r = -1;
+
+	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+		r = context_option(context, option);
+	if (r >= 0)
+		return r;
+	r = usage_check_count(context, argc, 0, max);
+	return r ? r : context_call(context, method, NULL, -EBADF, ret_reply);
+}
+
 int context_send(struct context *context, const char *method, struct json_object *parameters,
 		 unsigned int flags)
 {

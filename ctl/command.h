@@ -72,7 +72,13 @@ int usage_take_container(const struct context *context, const char *id, const ch
  */
 int context_call(struct context *context, const char *method, struct json_object *parameters, int fd,
 		 struct dmuser_reply **ret_reply);
-/* The same for a call that gets several replies, or none; receive them with context_receive(). */
+/*
+ * For a command that has no options of its own and asks without parameters: reads its line, with up to max
+ * words beside the options, and calls. As context_call(); *ret_reply stays as it is after --help, with 0.
+ */
+int context_ask(struct context *context, int argc, char **argv, int max, const char *method,
+		struct dmuser_reply **ret_reply);
+/* As context_call(), for a call that gets several replies, or none; receive them with context_receive(). */
 int context_send(struct context *context, const char *method, struct json_object *parameters,
 		 unsigned int flags);
 int context_receive(struct context *context, int timeout_ms, struct dmuser_reply **ret_reply);

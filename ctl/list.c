@@ -38,18 +38,10 @@ static void print_table(struct json_object *parameters)
 
 static int run(struct context *context, int argc, char **argv)
 {
-	static const struct option options[] = { COMMON_OPTIONS };
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
-	int option, r = -1;
+	int r = context_ask(context, argc, argv, 0, "io.dmuser.List", &reply);
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-		r = context_option(context, option);
-	if (r >= 0)
-		return r;
-	r = usage_check_count(context, argc, 0, 0);
-	if (r == 0)
-		r = context_call(context, "io.dmuser.List", NULL, -EBADF, &reply);
-	if (r)
+	if (r || !reply)
 		return r;
 	if (context->json)
 		escape_json(stdout, dmuser_reply_parameters(reply), 1);
