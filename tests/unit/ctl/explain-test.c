@@ -98,8 +98,8 @@ static void what_the_service_says_is_escaped(void **state)
 static void a_very_long_reason_is_cut(void **state)
 {
 	struct json_object *p = object_new();
-	char reason[5000];
 	struct explanation e;
+	char reason[sizeof(e.sentence) + 1000];
 
 	memset(reason, 'x', sizeof(reason) - 1);
 	reason[sizeof(reason) - 1] = 0;
