@@ -77,8 +77,8 @@ static struct dm_task *task_new(int type, const struct dm_request *request)
 }
 
 /*
- * For a device that must be ours, whoever has its name now: by the uuid, which begins with our prefix. The kernel
- * takes a name or a uuid, not both.
+ * For a device that must be ours, whoever has its name now: by the uuid, which begins with our prefix. The
+ * kernel takes a name or a uuid, not both.
  */
 static struct dm_task *task_new_by_uuid(int type, const struct dm_request *request)
 {

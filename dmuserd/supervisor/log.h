@@ -4,8 +4,8 @@
  *
  * They go to the journal, or to stderr where there is none, with a <priority> prefix if that leads to the
  * journal. A message that a client can cause at will is written by log_limited(), so that no client can
- * fill a disk or push what matters out of the journal. The one state of the process that is not in struct manager: where
- * messages go belongs to the process.
+ * fill a disk or push what matters out of the journal. The one state of the process that is not in struct
+ * manager: where messages go belongs to the process.
  */
 #pragma once
 

@@ -519,7 +519,7 @@ static struct parser *find_named(struct parser_pool *pool, const char *name)
 	return p;
 }
 
-/* An earlier supervisor's: its link has ended with that supervisor. NULL: no memory, and its uid stays taken. */
+/* An earlier supervisor's: its link has ended with that supervisor. NULL: no memory; its uid stays taken. */
 static struct parser *new_left_over(struct parser_pool *pool, const struct spawner_reply *child)
 {
 	uid_pool_claim(pool->uids, child->uid);
