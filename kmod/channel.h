@@ -35,7 +35,7 @@ struct dmu_target;
  *		only, so either lock keeps it
  * @full:	it holds as many requests as it may, and is counted in target->nr_full
  * @nr_requests: delivered requests whose bios have not ended: outstanding, @out.req, @in.req
- * @written:	0, or target->next_seq when a write was last answered that a FLUSH must cover
+ * @written:	0, or the lowest number of a FLUSH that covers the write that was last answered
  * @outstanding: read to the end and not answered, in the order of delivery
  * @index:	the same requests, by seq
  */

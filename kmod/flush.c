@@ -8,10 +8,11 @@
  * would report success for data that is gone. Nothing tells that write from others, but that it has
  * FUA as well. So none with FUA is taken until a FLUSH succeeds that went out later.
  *
- * A worker that took its cache with it (volatile_cache). Its channel remembers when it last
- * answered a write; if no FLUSH covers that when the channel ends, a loss is counted. Every FLUSH
- * that was mapped before a loss fails, and if there is none, the next one does: once, as with a
- * disk that forgot its cache.
+ * A worker that took its cache with it (volatile_cache). FLUSHes are numbered as they are mapped,
+ * and a channel remembers which number the next one had when it last answered a write: from that on
+ * a FLUSH covers the write. If none that succeeded does when the channel ends, the write is lost.
+ * Then every FLUSH that was mapped before the loss fails; and so does the next one, unless one of
+ * those covered the write, and so told its submitter: once, as with a disk that forgot its cache.
  *
  * Never sleeps. All but dmu_flush_end() are called with target->lock held.
  */
@@ -21,20 +22,23 @@
 #include "request.h"
 #include "target.h"
 
-/* Somebody is told, so the loss is no secret any more. */
-static void dmu_flush_failed(struct dmu_target *t)
+/* A submitter is told about what was answered before its FLUSH was mapped, and about no more. */
+static void dmu_flush_failed(struct dmu_target *t, struct dmu_request *req)
 {
+	struct dmu_flush *f = &t->flush;
+
 	lockdep_assert_held(&t->lock);
 
-	t->flush.unflushed = true;
-	t->flush.unflushed_seq = t->next_seq;
-	t->flush.lost = false;
+	f->unflushed = true;
+	f->unflushed_seq = t->next_seq;
+	if (req->flush >= f->lost)
+		f->lost = 0;
 }
 
 /**
  * dmu_flush_refuses - whether a bio that is being mapped fails at once
  * @t:		the target
- * @req:	its request; a FLUSH that is not refused is told what has been lost so far
+ * @req:	its request; a FLUSH gets its number
  */
 bool dmu_flush_refuses(struct dmu_target *t, struct dmu_request *req)
 {
@@ -44,12 +48,12 @@ bool dmu_flush_refuses(struct dmu_target *t, struct dmu_request *req)
 
 	if (likely(!dmu_request_is_flush(bio)))
 		return unlikely(t->flush.unflushed) && (bio->bi_opf & REQ_FUA);
-	if (t->failing || t->clock.deserted || t->flush.lost) {
-		dmu_flush_failed(t);
-		return true;
-	}
-	req->losses = t->flush.nr_losses;
-	return false;
+	req->flush = t->flush.nr_mapped + 1;
+	WRITE_ONCE(t->flush.nr_mapped, req->flush);
+	if (!t->failing && !t->clock.deserted && !t->flush.lost)
+		return false;
+	dmu_flush_failed(t, req);
+	return true;
 }
 
 /**
@@ -68,12 +72,12 @@ blk_status_t dmu_flush_end(struct dmu_target *t, struct dmu_request *req, blk_st
 		return status;
 
 	spin_lock(&t->lock);
-	if (status == BLK_STS_OK && req->losses != f->nr_losses)
+	if (status == BLK_STS_OK && req->flush <= f->doomed)
 		status = BLK_STS_IOERR;
 	if (status != BLK_STS_OK) {
-		dmu_flush_failed(t);
+		dmu_flush_failed(t, req);
 	} else {
-		f->flushed = max(f->flushed, req->seq);
+		f->flushed = max(f->flushed, req->flush);
 		if (req->seq >= f->unflushed_seq)
 			f->unflushed = false;
 	}
@@ -84,10 +88,12 @@ blk_status_t dmu_flush_end(struct dmu_target *t, struct dmu_request *req, blk_st
 /* A channel has ended, and with it perhaps its worker: called once for each, its lock held too. */
 void dmu_flush_lose(struct dmu_target *t, struct dmu_channel *c)
 {
+	struct dmu_flush *f = &t->flush;
+
 	lockdep_assert_held(&t->lock);
 
-	if (!t->options.volatile_cache || c->written <= t->flush.flushed)
+	if (!t->options.volatile_cache || c->written <= f->flushed)
 		return;
-	t->flush.lost = true;
-	t->flush.nr_losses++;
+	f->lost = max(f->lost, c->written);
+	f->doomed = f->nr_mapped;
 }

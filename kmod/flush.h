@@ -16,17 +16,20 @@ struct dmu_target;
  * struct dmu_flush - a target's account of its flushes; target->lock
  * @unflushed:		a FLUSH failed, and none that went out later succeeded: no FUA is taken
  * @unflushed_seq:	target->next_seq when it failed
- * @flushed:		the highest seq of a FLUSH that succeeded: what was answered while
- *			target->next_seq was not above it is durable
- * @lost:		answered writes went with their worker, and no FLUSH has failed since
- * @nr_losses:		times that @lost was set
+ * @nr_mapped:		FLUSHes so far; a FLUSH's own number is the value with it
+ * @flushed:		the highest number of a FLUSH that succeeded: what was answered before that
+ *			one was mapped is durable
+ * @lost:		0, or answered writes went with their worker, and only the failure of a
+ *			FLUSH of this number or a higher one tells their submitters
+ * @doomed:		the highest number of a FLUSH that was mapped before a loss: it must fail
  */
 struct dmu_flush {
 	bool unflushed;
 	u64 unflushed_seq;
+	u64 nr_mapped;
 	u64 flushed;
-	bool lost;
-	u32 nr_losses;
+	u64 lost;
+	u64 doomed;
 };
 
 bool dmu_flush_refuses(struct dmu_target *t, struct dmu_request *req);

@@ -33,7 +33,7 @@ struct dmu_target;
  * @seq:	given at the first delivery, kept by a repeat
  * @clock:	jiffies when its time began to run (clock.c)
  * @awaits:	0: its time runs; else the attachment that it begins with (clock.c)
- * @losses:	of a FLUSH: the target's count when it was mapped (flush.c)
+ * @flush:	of a FLUSH: its number (flush.c)
  * @repeat:	it was delivered before, on a channel that has ended
  * @restarted:	its clock was, for a repeat
  * @expired:	its time was over once
@@ -45,8 +45,8 @@ struct dmu_request {
 	struct hlist_node hash;
 	u64 seq;
 	unsigned long clock;
+	u64 flush;
 	u32 awaits;
-	u32 losses;
 	bool repeat;
 	bool restarted;
 	bool expired;

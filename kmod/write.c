@@ -43,7 +43,7 @@ static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 
 	/* before the submitter hears of it, and so before any flush that must cover it */
 	if (dmu_request_may_be_cached(req, response))
-		c->written = READ_ONCE(c->target->next_seq);
+		c->written = READ_ONCE(c->target->flush.nr_mapped) + 1;
 	ret_answered->req = req;
 	ret_answered->status = dmu_request_status(req, response);
 	ret_answered->unfilled = dmu_channel_dropped(c);

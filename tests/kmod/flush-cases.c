@@ -240,6 +240,32 @@ static void every_flush_under_way_at_a_loss_fails(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
+/* Whoever waits for it wrote something else; the write's own submitter has yet to be told. */
+static void a_flush_from_before_a_write_was_answered_does_not_tell_of_its_loss(void)
+{
+	struct target t;
+	struct submit s;
+	struct dm_user_message flush;
+
+	target_create(&t, 2048);
+	for (int answered = 0; answered < 2; answered++) {
+		int fd = channel_open(&t, 0), other = channel_open(&t, 0);
+
+		submit_start(&s, &t, SUBMIT_FLUSH, 0, 0);
+		CHECK_EQ(channel_next(fd, &flush, payload), 0);
+		CHECK_EQ(serve(&t, other, SUBMIT_WRITE, DM_USER_RESP_SUCCESS), 0);
+		close(other);
+		if (answered)
+			CHECK_EQ(channel_answer(fd, flush.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
+		close(fd);
+		CHECK_EQ(submit_wait(&s), -EIO);
+		fd = channel_open(&t, 0);
+		check_fails_once(&t, fd);
+		close(fd);
+	}
+	CHECK_EQ(target_remove(&t), 0);
+}
+
 static void after_a_loss_the_end_of_a_journals_commit_fails_too(void)
 {
 	struct target t;
@@ -289,6 +315,7 @@ const struct test_case flush_cases[] = {
 	CASE(a_durable_worker_loses_nothing),
 	CASE(a_break_and_a_fence_are_a_workers_end_too),
 	CASE(every_flush_under_way_at_a_loss_fails),
+	CASE(a_flush_from_before_a_write_was_answered_does_not_tell_of_its_loss),
 	CASE(after_a_loss_the_end_of_a_journals_commit_fails_too),
 	CASE(with_on_close_error_a_flush_that_dies_with_its_worker_tells_of_the_loss),
 	{ 0 },
