@@ -95,9 +95,14 @@ void dmu_target_wake_one(struct dmu_target *t)
 		wake_up_interruptible_poll(&t->wq, EPOLLIN | EPOLLRDNORM);
 }
 
-/* Several may be able to take what is in the queue, who were not before. */
+/*
+ * Several may be able to take what is in the queue, who were not before. The barrier is between
+ * what let them and the look; it pairs with wq_has_sleeper()'s in dmu_target_wake_one(). Either
+ * that wakes who may take its request now, or this sees the request.
+ */
 void dmu_target_wake_all(struct dmu_target *t)
 {
+	smp_mb(); /* as said above */
 	if (!list_empty(&t->queue))
 		wake_up_interruptible_all(&t->wq);
 }
@@ -150,6 +155,7 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 {
 	struct dmu_request *req;
+	bool fills_up = false;
 	int ret;
 
 	spin_lock(&t->lock);
@@ -172,9 +178,13 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 		req->seq = t->next_seq++;
 	dmu_channel_taken(c);
 	c->out.claimed = true;
+	fills_up = c->full && t->nr_queued && t->nr_live > 1;
 unlock:
 	spin_unlock(&c->lock);
 	spin_unlock(&t->lock);
+	/* the wake-ups for what is left may have gone to this channel, which cannot take it now */
+	if (unlikely(fills_up))
+		dmu_target_wake_all(t);
 	return ret;
 }
 

@@ -216,9 +216,9 @@ static void waiter_start(struct waiter *w, void *(*run)(void *), int fd, long ca
 }
 
 /* An epoll for `fd` that a wake-up of one may be spent on. */
-static int epoll_alone(int fd)
+static int epoll_alone(int fd, uint32_t more_events)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE | more_events };
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 
 	CHECK(ep >= 0);
@@ -235,7 +235,7 @@ static void a_close_passes_on_a_wake_up_that_went_to_it_alone(void)
 
 	target_create(&t, 2048);
 	int leaves = channel_open(&t, 0), stays = channel_open(&t, 0);
-	int ep = epoll_alone(leaves);
+	int ep = epoll_alone(leaves, 0);
 	waiter_start(&told, epoll_in_thread, ep, SYS_epoll_wait);
 	waiter_start(&reader, read_in_thread, stays, SYS_read);
 	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
@@ -264,7 +264,7 @@ static void a_held_channel_takes_no_wake_up_from_the_others(void)
 	target_create(&t, 2048);
 	int broken = channel_open(&t, 0), older = channel_open(&t, 0);
 	CHECK_EQ(channel_answer(broken, 7, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
-	int held = channel_open(&t, 0), ep = epoll_alone(held);
+	int held = channel_open(&t, 0), ep = epoll_alone(held, 0);
 	waiter_start(&waits, epoll_in_thread, ep, SYS_epoll_wait);
 	waiter_start(&reader, read_in_thread, older, SYS_read);
 
@@ -283,6 +283,42 @@ static void a_held_channel_takes_no_wake_up_from_the_others(void)
 	close(broken);
 	close(older);
 	close(held);
+}
+
+/* Two of its threads are told of two requests, but it may have only one. */
+static void a_channel_that_fills_up_passes_on_what_its_threads_were_woken_for(void)
+{
+	struct target t;
+	struct submit s[2];
+	struct waiter told[2], reader;
+	struct dm_user_message msg;
+
+	target_create_with(&t, 2048, "2 max_outstanding 1");
+	int full = channel_open(&t, 0), other = channel_open(&t, 0);
+	/* edge-triggered, so that each request wakes one thread */
+	int ep = epoll_alone(full, EPOLLET);
+	for (int i = 0; i < 2; i++)
+		waiter_start(&told[i], epoll_in_thread, ep, SYS_epoll_wait);
+	waiter_start(&reader, read_in_thread, other, SYS_read);
+	for (int i = 0; i < 2; i++) {
+		submit_start(&s[i], &t, SUBMIT_READ, 0, 512);
+		target_await_queued(&t, i + 1);
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_join(told[i].thread, NULL), 0);
+
+	CHECK_EQ(channel_next(full, &msg, payload), 0);
+	CHECK_EQ(pthread_join(reader.thread, NULL), 0);
+	CHECK_EQ(reader.result, 0);
+	CHECK_EQ(channel_answer(full, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	memcpy(&msg, reader.buf, sizeof(msg));
+	CHECK_EQ(channel_answer(other, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(submit_wait(&s[i]), 0);
+	close(ep);
+	close(full);
+	close(other);
+	CHECK_EQ(target_remove(&t), 0);
 }
 
 /* --- The end of what is being copied */
@@ -620,6 +656,7 @@ const struct test_case review_cases[] = {
 	CASE(a_flush_that_ends_with_its_channel_counts_as_failed),
 	CASE(a_close_passes_on_a_wake_up_that_went_to_it_alone),
 	CASE(a_held_channel_takes_no_wake_up_from_the_others),
+	CASE(a_channel_that_fills_up_passes_on_what_its_threads_were_woken_for),
 	CASE(fail_ends_a_copy_that_waits_for_a_fault),
 	CASE(registered_buffers_carry_requests),
 	CASE(splicing_is_refused),
