@@ -107,8 +107,10 @@ void dmu_clock_attached(struct dmu_target *t)
 	k->deserted = false;
 	k->attached_at = jiffies;
 	k->nr_attached++;
-	if (k->request && t->nr_queued)
-		dmu_clock_arm(t, jiffies + k->request / DMU_CLOCK_GRAINS);
+	if (!k->request || !t->nr_queued)
+		return;
+	k->awaited = true;
+	dmu_clock_arm(t, jiffies + k->request / DMU_CLOCK_GRAINS);
 }
 
 /* No channel is live: one was until now, or the target resumes without. */
@@ -190,17 +192,23 @@ static bool dmu_sweep_late(struct dmu_sweep *s, struct dmu_request *req)
 	return false;
 }
 
-/* Repeats are first in the queue, with clocks in any order; the rest are in the order of theirs. */
+/*
+ * Repeats are first in the queue, with clocks in any order; the rest are in the order of theirs,
+ * once all that waited for an attachment have it. They get it all at once: one that came to it only
+ * when those before it are gone would get a later one, and hold up those behind it.
+ */
 static void dmu_sweep_queue(struct dmu_sweep *s)
 {
 	struct dmu_target *t = s->t;
+	bool all = t->clock.awaited;
 	struct dmu_request *req, *next;
 
+	t->clock.awaited = false;
 	list_for_each_entry_safe(req, next, &t->queue, link) {
 		if (dmu_sweep_late(s, req)) {
 			list_move_tail(&req->link, &s->orphans.failed);
 			t->nr_queued--;
-		} else if (!req->repeat) {
+		} else if (!req->repeat && !all) {
 			break;
 		}
 	}

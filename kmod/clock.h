@@ -23,6 +23,7 @@ struct dmu_target;
  * @alone_since: jiffies when the last live channel ended, or the target resumed without one
  * @attached_at: jiffies when the last attachment was
  * @nr_attached: attachments: times that a channel came when there was none
+ * @awaited:	requests in the queue may have waited for the last one, and not been told
  * @suspended:	from the end of a suspend to the resume, and before the first
  * @deserted:	the attach time-out is over: no bio is taken until a channel opens
  */
@@ -36,6 +37,7 @@ struct dmu_clock {
 	unsigned long alone_since;
 	unsigned long attached_at;
 	u32 nr_attached;
+	bool awaited;
 	bool suspended;
 	bool deserted;
 };

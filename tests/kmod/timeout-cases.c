@@ -254,6 +254,34 @@ static void a_channel_that_comes_and_goes_does_not_stop_a_requests_clock(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
+/* Requests that came with a channel there and requests that came without, in turns. */
+static void channels_that_come_and_go_do_not_add_time_outs_up(void)
+{
+	enum { N = 6 };
+	struct target t;
+	struct submit s[N];
+
+	target_create_with(&t, 2048, REQUEST);
+	for (int i = 0; i < N; i++) {
+		int fd = i & 1 ? channel_open(&t, 0) : -1;
+
+		submit_start(&s[i], &t, SUBMIT_READ, i * 512, 512);
+		target_await_queued(&t, i + 1);
+		if (fd >= 0)
+			close(fd);
+	}
+	int64_t start = now_ms();
+	for (int i = 0; i < N; i++) {
+		while (!s[i].done) {
+			close(channel_open(&t, 0));
+			poll(NULL, 0, 20);
+			CHECK(now_ms() - start <= LATEST_MS + LIMIT_MS / 4);
+		}
+		CHECK_EQ(submit_wait(&s[i]), -EIO);
+	}
+	CHECK_EQ(target_remove(&t), 0);
+}
+
 static void a_requests_clock_restarts_once_when_it_is_repeated(void)
 {
 	struct target t;
@@ -529,6 +557,7 @@ const struct test_case timeout_cases[] = {
 	CASE(with_requeue_a_channel_that_is_never_released_holds_no_submitter_for_ever),
 	CASE(a_requests_clock_starts_with_the_first_channel),
 	CASE(a_channel_that_comes_and_goes_does_not_stop_a_requests_clock),
+	CASE(channels_that_come_and_go_do_not_add_time_outs_up),
 	CASE(a_requests_clock_restarts_once_when_it_is_repeated),
 	CASE(requests_that_are_answered_never_time_out),
 	CASE(without_a_limit_nothing_times_out),
