@@ -91,14 +91,18 @@ static long thread_status(int tid, const char *field)
 	return value;
 }
 
+static void sleeper_start(struct sleeper *s, int fd)
+{
+	*s = (struct sleeper){ .fd = fd };
+	CHECK_EQ(pthread_create(&s->thread, NULL, sleep_in_read, s), 0);
+	while (!s->tid || thread_status(s->tid, "State") != 'S')
+		poll(NULL, 0, 1);
+}
+
 static void sleepers_start(struct sleeper *sleepers, const struct target *t, int n)
 {
-	for (int i = 0; i < n; i++) {
-		sleepers[i] = (struct sleeper){ .fd = channel_open(t, 0) };
-		CHECK_EQ(pthread_create(&sleepers[i].thread, NULL, sleep_in_read, &sleepers[i]), 0);
-		while (!sleepers[i].tid || thread_status(sleepers[i].tid, "State") != 'S')
-			poll(NULL, 0, 1);
-	}
+	for (int i = 0; i < n; i++)
+		sleeper_start(&sleepers[i], channel_open(t, 0));
 }
 
 static void requests_spread_over_idle_channels(void)
@@ -158,6 +162,45 @@ static void a_request_wakes_one(void)
 	}
 	for (int i = 0; i < N; i++)
 		close(sleepers[i].fd);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+/* It could only look, and sleep again. */
+static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
+{
+	enum { ROUNDS = 10 };
+	static struct sleeper sleeper;
+	struct target t;
+	struct submit first, s;
+	struct dm_user_message msg;
+
+	target_create_with(&t, 2048, "2 max_outstanding 1");
+	int full = channel_open(&t, 0), other = channel_open(&t, 0);
+	submit_start(&first, &t, SUBMIT_READ, 0, 512);
+	CHECK_EQ(channel_next(full, &msg, payload), 0);
+	sleeper_start(&sleeper, full);
+	long before = thread_status(sleeper.tid, "voluntary_ctxt_switches");
+	for (int i = 0; i < ROUNDS; i++) {
+		struct dm_user_message others;
+
+		submit_start(&s, &t, SUBMIT_READ, 0, 512);
+		target_await_queued(&t, 1);
+		CHECK_EQ(channel_next(other, &others, payload), 0);
+		CHECK_EQ(channel_answer(other, others.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+		CHECK_EQ(submit_wait(&s), 0);
+	}
+	CHECK_EQ(thread_status(sleeper.tid, "voluntary_ctxt_switches"), before);
+
+	/* room for another */
+	submit_start(&s, &t, SUBMIT_READ, 0, 512);
+	target_await_queued(&t, 1);
+	CHECK_EQ(channel_answer(full, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	CHECK_EQ(pthread_join(sleeper.thread, NULL), 0);
+	CHECK_EQ(channel_answer(full, sleeper.msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	CHECK_EQ(submit_wait(&first), 0);
+	CHECK_EQ(submit_wait(&s), 0);
+	close(full);
+	close(other);
 	CHECK_EQ(target_remove(&t), 0);
 }
 
@@ -268,6 +311,7 @@ const struct test_case many_cases[] = {
 	CASE(sixty_four_channels_serve),
 	CASE(requests_spread_over_idle_channels),
 	CASE(a_request_wakes_one),
+	CASE(requests_do_not_wake_who_sleeps_on_a_full_channel),
 	CASE(forty_thousand_outstanding_are_answered_in_any_order),
 	CASE(thousands_of_repeats_keep_their_order),
 	{ 0 },
