@@ -26,7 +26,7 @@
 /* No READ or WRITE is larger: device-mapper splits them where the target's multiples of it are. */
 #define DM_USER_MAX_IO_BYTES	1048576
 
-/**
+/*
  * enum dm_user_request - what a request asks for, in dm_user_message.type
  *
  * READ, WRITE	@len bytes at @sector; a WRITE's bytes follow its header
@@ -87,11 +87,13 @@ enum dm_user_request {
  * channel may have carried it out, in part or whole. It keeps its seq. Only a target whose table
  * says `on_close requeue` repeats requests, before all that are new, in the order of their seqs.
  *
- * A request that a noflush suspend took back before it went out again comes as a new one.
+ * A request that a noflush suspend took back before it went out again comes as a new one: device-
+ * mapper keeps nothing of it, and the next table may not even have a worker. The bit is a hint: a
+ * repeat asks for no more than a new request does, since its submitter has heard of no result.
  */
 #define DM_USER_REQ_MAP_FLAG_REPEAT		0x8000000000000000
 
-/**
+/*
  * enum dm_user_response - the result of a request, in an answer's dm_user_message.type
  *
  * SUCCESS	done; the answer to a READ carries the request's @len bytes
