@@ -162,7 +162,9 @@ int stage_create_runtime(const char *address, const struct state *state, struct 
 	if (r == 0)
 		r = bundle_read(state->bundle, &c.bundle, t);
 	if (r == 0 && c.bundle.n_requests > 0) {
-		r = container_open_namespaces(state->pid, &c.container, t);
+		r = mount_is_possible(t);
+		if (r == 0)
+			r = container_open_namespaces(state->pid, &c.container, t);
 		if (r == 0)
 			r = create_volumes(&c, t);
 	}

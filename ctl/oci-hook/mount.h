@@ -11,6 +11,12 @@
 #include "ctl/oci-hook/request.h"
 
 /*
+ * Whether this process may mount a block device at all, which only root may, outside of any user namespace of a
+ * rootless runtime. Asked before anything is made. 0, or -EPERM with trouble.
+ */
+int mount_is_possible(struct trouble *t);
+
+/*
  * userns: the container's user namespace, whose ids the mount is to show; negative: this process's own.
  * *ret_mount is the caller's; closing it ends the mount unless it has been moved somewhere.
  */
