@@ -221,7 +221,7 @@ static int do_remove(const struct dm_request *request, struct dm_result *result)
 		task_new_by_uuid(DM_DEVICE_REMOVE, request);
 	char path[sizeof(request->name) + 64];
 	struct dm_info info;
-	dev_t devno;
+	dev_t devno = 0;
 	int r;
 
 	if (!task)
