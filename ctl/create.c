@@ -229,6 +229,22 @@ static void print_reply(const struct context *context, struct json_object *param
 	fflush(stdout);
 }
 
+/* A volume that was there may be dead: whoever mounts it would hear of that much later, and less clearly. */
+static int check_alive(struct json_object *parameters)
+{
+	struct json_object *volume = object_member(parameters, "volume", json_type_object);
+	char name[256], why[1024];
+
+	if (strcmp(object_string(volume, "state", ""), "degraded") != 0)
+		return EXIT_DONE;
+	escape_text(object_string(volume, "name", "?"), name, sizeof(name));
+	escape_text(object_string(volume, "error", "its worker has ended"), why, sizeof(why));
+	fprintf(stderr,
+		"dmuserctl: volume '%s' is there, but degraded, and its I/O fails: %s\n"
+		"  hint: dmuserctl release %s, then create it again\n", name, why, name);
+	return EXIT_FAILED;
+}
+
 /* Discards what stdin says. True once it has been closed at the other end. */
 static bool stdin_is_over(void)
 {
@@ -287,7 +303,8 @@ static int call(struct context *context, struct request *q)
 	if (r)
 		return r;
 	print_reply(context, dmuser_reply_parameters(reply));
-	return q->lease ? hold_lease(context, signals) : EXIT_DONE;
+	r = check_alive(dmuser_reply_parameters(reply));
+	return r == EXIT_DONE && q->lease ? hold_lease(context, signals) : r;
 }
 
 static int run(struct context *context, int argc, char **argv)

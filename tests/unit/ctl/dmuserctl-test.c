@@ -147,6 +147,24 @@ static void create_and_bind_hand_over_a_pidfd(void **state)
 	assert_int_equal(RUN(takes_create_with_pidfd, "bind", "a", "--container", "c1", "--pid", pid), 0);
 }
 
+static void has_a_degraded_volume(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"parameters\":{\"volume\":{\"name\":\"a\",\"state\":\"degraded\","
+		   "\"error\":\"the worker was killed\",\"size_bytes\":1048576},\"created\":false}}",
+		   NULL, 0);
+	fake_expect_close(s);
+}
+
+static void create_of_a_degraded_volume_fails(void **state)
+{
+	assert_int_equal(RUN(has_a_degraded_volume, "create", "a", "--backend", "memory", "--size",
+			     "1M"), 1);
+	assert_printed("a: exists already");
+	assert_printed("degraded, and its I/O fails: the worker was killed");
+	assert_printed("hint: dmuserctl release a");
+}
+
 static void takes_a_lease(int s)
 {
 	const char *call = fake_expect_call(s, NULL, NULL);
@@ -522,6 +540,7 @@ int main(void)
 		cmocka_unit_test(create_sends_what_was_asked_for),
 		cmocka_unit_test(backends_are_shown_with_what_they_take),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
+		cmocka_unit_test(create_of_a_degraded_volume_fails),
 		cmocka_unit_test(a_lease_ends_when_stdin_closes),
 		cmocka_unit_test(list_is_a_table_in_which_nothing_acts),
 		cmocka_unit_test(list_as_json_is_json),
