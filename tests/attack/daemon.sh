@@ -89,14 +89,15 @@ spawner_pid() {
 	cat /sys/fs/cgroup/dmuser/_spawner/cgroup.procs
 }
 
-# Pids of workers, whatever they are at.
+# Pids of workers, whatever they are at. A group that goes meanwhile is no failure.
 worker_pids() {
 	find /sys/fs/cgroup/dmuser -name cgroup.procs ! -path '*/*parsers/*' ! -path '*/_spawner/*' \
 		-exec cat {} + 2>/dev/null || true
 }
 
+# Where the groups are not, nothing could be seen.
 no_worker() {
-	[[ -z $(worker_pids) ]]
+	[[ -d /sys/fs/cgroup/dmuser/_spawner && -z $(worker_pids) ]]
 }
 
 # try SENTENCE COMMAND…: if the sentence has the pattern.

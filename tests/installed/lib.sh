@@ -75,7 +75,7 @@ changes() {
 	) | LC_ALL=C sort
 }
 
-# What the kernel and systemd know of dmuser.
+# What the kernel and systemd know of dmuser: what is printed counts, and nothing to find is a failure to each.
 traces() {
 	systemctl list-units --all --plain --no-legend 'dmuser*'
 	systemctl list-unit-files --no-legend 'dmuser*'
