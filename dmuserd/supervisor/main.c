@@ -21,6 +21,7 @@
 #include "dmuserd/supervisor/parser-pool.h"
 #include "dmuserd/supervisor/privileges.h"
 #include "dmuserd/supervisor/run-dir.h"
+#include "dmuserd/supervisor/sole.h"
 #include "dmuserd/supervisor/spawner-link.h"
 #include "dmuserd/supervisor/spawner-start.h"
 #include "util/cleanup.h"
@@ -41,7 +42,7 @@ struct supervisor {
 	struct manager m; /* first: backends_load() gives it back */
 	struct listener listener;
 	gid_t group;
-	int lock_fd;
+	int run_dir_lock, machine_lock;
 };
 
 struct options {
@@ -200,11 +201,28 @@ static int take_run_dir(struct supervisor *s)
 		failed(run_dir, r);
 	if (r < 0)
 		return r;
-	r = run_dir_lock(run_dir, &s->lock_fd);
+	r = sole_in_run_dir(run_dir, &s->run_dir_lock);
 	if (r == -EBUSY)
 		log_print(LOG_ERR, "%s/dmuserd.lock: another dmuserd runs", run_dir);
 	else if (r < 0)
 		failed("dmuserd.lock", r);
+	return r;
+}
+
+/* Whoever takes over removes what the other one has made. */
+static int take_machine(struct supervisor *s)
+{
+	int r = sole_on_machine(SOLE_CONTROL, &s->machine_lock);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == -EBUSY)
+		log_print(LOG_ERR,
+			  SOLE_CONTROL ": another dmuserd serves this kernel, from another directory "
+				       "than %s: stop it first, there can be one",
+			  s->m.settings.run_dir);
+	else if (r < 0)
+		failed(SOLE_CONTROL, r);
 	return r;
 }
 
@@ -250,6 +268,8 @@ static int begin(struct supervisor *s)
 
 	if (r == 0)
 		r = take_run_dir(s);
+	if (r == 0)
+		r = take_machine(s);
 	if (r < 0)
 		return r;
 	raise_descriptor_limit();
@@ -316,12 +336,14 @@ static void end(struct supervisor *s)
 	spawner_link_free(m->spawner);
 	listener_close(&s->listener);
 	sd_event_unref(m->event);
-	closep(&s->lock_fd);
+	closep(&s->machine_lock);
+	closep(&s->run_dir_lock);
 }
 
 int main(int argc, char **argv)
 {
-	struct supervisor s = { .listener = { .fd = -EBADF }, .lock_fd = -EBADF };
+	struct supervisor s = { .listener = { .fd = -EBADF }, .run_dir_lock = -EBADF,
+				.machine_lock = -EBADF };
 	struct options options;
 	int r = parse_options(argc, argv, &options);
 

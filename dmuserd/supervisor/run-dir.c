@@ -4,7 +4,6 @@
 #include "util/cleanup.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 int run_dir_prepare(const char *run_dir)
@@ -19,20 +18,4 @@ int run_dir_prepare(const char *run_dir)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	return st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) ? 0 : -EPERM;
-}
-
-int run_dir_lock(const char *run_dir, int *ret_fd)
-{
-	_cleanup_(closep) int dir = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(closep) int fd = -EBADF;
-
-	if (dir < 0)
-		return -errno;
-	fd = openat(dir, "dmuserd.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	*ret_fd = take_fd(&fd);
-	return 0;
 }

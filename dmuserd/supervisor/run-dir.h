@@ -6,9 +6,3 @@
 
 /* Makes it if it is not there. -EPERM: somebody but root could write in it. */
 int run_dir_prepare(const char *run_dir);
-
-/*
- * One supervisor at a time: takes the lock that ends with this process. *ret_fd holds it and is the
- * caller's. -EBUSY: another one runs.
- */
-int run_dir_lock(const char *run_dir, int *ret_fd);

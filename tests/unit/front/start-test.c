@@ -5,6 +5,7 @@
 #include "dmuserd/supervisor/backend.h"
 #include "dmuserd/supervisor/listener.h"
 #include "dmuserd/supervisor/run-dir.h"
+#include "dmuserd/supervisor/sole.h"
 #include "dmuserd/supervisor/spawner-start.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
@@ -66,15 +67,29 @@ static void a_run_dir_by_a_symlink_is_refused(void **state)
 	assert_true(run_dir_prepare(path) < 0);
 }
 
-static void there_is_one_supervisor_at_a_time(void **state)
+static void a_run_dir_has_one_supervisor_at_a_time(void **state)
 {
 	int first = -1, second = -1;
 
-	assert_int_equal(run_dir_lock(directory, &first), 0);
-	assert_int_equal(run_dir_lock(directory, &second), -EBUSY);
+	assert_int_equal(sole_in_run_dir(directory, &first), 0);
+	assert_int_equal(sole_in_run_dir(directory, &second), -EBUSY);
 	assert_int_equal(second, -1);
 	close(first);
-	assert_int_equal(run_dir_lock(directory, &second), 0);
+	assert_int_equal(sole_in_run_dir(directory, &second), 0);
+	close(second);
+}
+
+static void a_machine_has_one_supervisor_at_a_time(void **state)
+{
+	int first = -1, second = -1;
+
+	assert_int_equal(sole_on_machine(in("control"), &first), -ENOENT);
+	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+	assert_int_equal(sole_on_machine(path, &first), 0);
+	assert_int_equal(sole_on_machine(path, &second), -EBUSY);
+	assert_int_equal(second, -1);
+	close(first);
+	assert_int_equal(sole_on_machine(path, &second), 0);
 	close(second);
 }
 
@@ -534,7 +549,8 @@ int main(void)
 		TEST(a_run_dir_is_made_for_clients_to_pass_through),
 		TEST(a_run_dir_that_others_write_in_is_refused),
 		TEST(a_run_dir_by_a_symlink_is_refused),
-		TEST(there_is_one_supervisor_at_a_time),
+		TEST(a_run_dir_has_one_supervisor_at_a_time),
+		TEST(a_machine_has_one_supervisor_at_a_time),
 		TEST(a_socket_of_ones_own_is_for_the_group_alone),
 		TEST(without_a_group_it_is_for_root_alone),
 		TEST(a_socket_that_was_left_is_replaced),
