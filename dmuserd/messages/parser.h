@@ -107,6 +107,8 @@ struct parser_volume {
 	uint64_t timeout_ms; /* Release: for the graceful part; or PARSER_UNSET */
 	struct parser_container container; /* Bind: with pidfd; Release, Describe: the id alone */
 	char reason[PARSER_REASON_SIZE];   /* Release */
+	uint8_t unless_open;		   /* Release */
+	uint8_t reserved[7];
 };
 
 enum manifest_kind { MANIFEST_STRING = 1, MANIFEST_INTEGER, MANIFEST_BOOLEAN, MANIFEST_SIZE };

@@ -105,6 +105,7 @@ static const struct field release_fields[] = {
 	{ "container", false, field_string, AT(volume.container.id), .valid = name_is_container },
 	{ "timeout_ms", false, field_integer, AT(volume.timeout_ms), .max = TIMEOUT_MAX_MS },
 	{ "reason", false, field_string, AT(volume.reason) },
+	{ "unless_open", false, field_bool, AT(volume.unless_open) },
 	{},
 };
 

@@ -69,22 +69,28 @@ static void remember_reason(struct manager *m, const struct volume *volume, cons
 }
 
 /* Begins to release each of these, which nothing that is begun here can take away. */
-static int release_all(struct call *call, struct volume **volumes, size_t n, uint64_t timeout_ms,
-		       const char *reason)
+static int release_all(struct call *call, struct volume **volumes, size_t n,
+		       const struct parser_volume *asked)
 {
+	uint64_t timeout_ms = asked->timeout_ms == PARSER_UNSET ?
+				      call->front->m->settings.release_timeout_ms :
+				      asked->timeout_ms;
+	int (*release)(struct volume *, uint64_t, volume_released_fn, void *, struct failure *) =
+		asked->unless_open ? volume_release_unless_open : volume_release;
+
 	call->parts = calloc(n + 1, sizeof(*call->parts));
 	if (!call->parts)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct failure failure = {};
 
-		if (volume_release(volumes[i], timeout_ms, on_released, call, &failure) < 0) {
+		if (release(volumes[i], timeout_ms, on_released, call, &failure) < 0) {
 			release_failed(call, &failure, NULL);
 			continue;
 		}
 		call->n_pending++;
-		if (reason[0])
-			remember_reason(call->front->m, volumes[i], reason);
+		if (asked->reason[0])
+			remember_reason(call->front->m, volumes[i], asked->reason);
 	}
 	return call->n_pending > 0 ? 1 : 0;
 }
@@ -126,9 +132,6 @@ static int find_of_container(struct connection *c, const struct parser_volume *a
 
 int dispatch_release(struct connection *c, const struct parser_volume *asked, struct call **ret_call)
 {
-	const struct settings *s = &connection_front(c)->m->settings;
-	uint64_t timeout_ms = asked->timeout_ms == PARSER_UNSET ? s->release_timeout_ms :
-								  asked->timeout_ms;
 	_cleanup_(freep) struct volume **volumes = NULL;
 	struct volume *one = NULL;
 	struct call *call;
@@ -147,7 +150,7 @@ int dispatch_release(struct connection *c, const struct parser_volume *asked, st
 	call = call_new(c, asked->name);
 	if (!call)
 		return -ENOMEM;
-	r = release_all(call, one ? &one : volumes, n, timeout_ms, asked->reason);
+	r = release_all(call, one ? &one : volumes, n, asked);
 	if (r == 0)
 		answer_released(call);
 	if (r <= 0)

@@ -17,6 +17,7 @@
 #define NAMESPACES_MAX 1024
 
 struct scan {
+	const struct holders_request *request;
 	dev_t devno;
 	struct holders found;
 	size_t used; /* of its text */
@@ -116,6 +117,18 @@ static void scan_mounts(struct scan *s, int process, const char *pid)
 	}
 }
 
+/* Those that are told of as volumes: their workers, and the supervisor, which has what they have. */
+static bool is_of_volume(const struct scan *s, const char *pid)
+{
+	const struct holders_request *r = s->request;
+	long number = strtol(pid, NULL, 10);
+
+	for (size_t i = 0; i < r->n_volumes; i++)
+		if (number == r->volumes[i].worker || number == getppid())
+			return true;
+	return false;
+}
+
 static void scan_process(struct scan *s, int proc, const char *pid)
 {
 	_cleanup_(closep) int process = openat(proc, pid, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
@@ -124,7 +137,8 @@ static void scan_process(struct scan *s, int proc, const char *pid)
 		return;
 	if (is_new_namespace(s, process))
 		scan_mounts(s, process, pid);
-	scan_descriptors(s, process, pid);
+	if (!is_of_volume(s, pid))
+		scan_descriptors(s, process, pid);
 }
 
 /* Device-mapper, md, swap and loop devices on top of this one. */
@@ -148,7 +162,10 @@ static void child(int link, const void *arg)
 	_cleanup_(closedirp) DIR *proc = opendir("/proc");
 	struct dirent *entry;
 
-	s.devno = *(const dev_t *)arg;
+	s.request = arg;
+	s.devno = s.request->devno;
+	for (size_t i = 0; i < s.request->n_volumes; i++)
+		add(&s, "volume %s", s.request->volumes[i].name);
 	scan_stacked(&s);
 	while (proc && s.found.n < RELEASE_HOLDERS_MAX && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
@@ -175,8 +192,8 @@ static void on_errand_done(void *userdata, int error, const void *data, size_t s
 	call->done(call->userdata, &holders);
 }
 
-int holders_start(sd_event *event, dev_t devno, uint64_t timeout_ms, holders_done_fn done,
-		  void *userdata, struct holders_call **ret_call)
+int holders_start(sd_event *event, const struct holders_request *request, uint64_t timeout_ms,
+		  holders_done_fn done, void *userdata, struct holders_call **ret_call)
 {
 	_cleanup_(freep) struct holders_call *call = calloc(1, sizeof(*call));
 	int r;
@@ -185,7 +202,7 @@ int holders_start(sd_event *event, dev_t devno, uint64_t timeout_ms, holders_don
 		return -ENOMEM;
 	call->done = done;
 	call->userdata = userdata;
-	r = errand_start(event, timeout_ms, child, &devno, on_errand_done, call, &call->errand);
+	r = errand_start(event, timeout_ms, child, request, on_errand_done, call, &call->errand);
 	if (r < 0)
 		return r;
 	*ret_call = take_ptr(&call);

@@ -108,6 +108,11 @@ static const char *check_volume(const struct parser_volume *volume, size_t n_fds
 	if (!parser_text_is_sound(volume->reason, sizeof(volume->reason), true) ||
 	    (method != PARSER_METHOD_RELEASE && volume->reason[0]))
 		return "volume.reason";
+	if (volume->unless_open > (method == PARSER_METHOD_RELEASE))
+		return "volume.unless_open";
+	for (size_t i = 0; i < ARRAY_SIZE(volume->reserved); i++)
+		if (volume->reserved[i] != 0)
+			return "volume.reserved";
 	field = check_container(&volume->container, n_fds, method == PARSER_METHOD_BIND);
 	if (field)
 		return field;

@@ -18,8 +18,7 @@
 #define LOOK_INTERVAL_MIN_USEC 50000
 #define LOOK_INTERVAL_MAX_USEC 800000
 /* What had to wait for I/O gets its error, and closes the device, in less. */
-#define FAILING_USEC	   400000
-#define HOLDERS_TIMEOUT_MS 1000
+#define FAILING_USEC 400000
 
 /* Forth. */
 
@@ -211,8 +210,7 @@ static void tell_busy(struct volume *v)
 	v->drain.stage = RELEASE_DEVICE_BUSY;
 	if (TAILQ_EMPTY(&v->waiters) || v->holders_call)
 		return;
-	if (holders_start(v->set->manager->event, v->devno, HOLDERS_TIMEOUT_MS, on_holders, v,
-			  &v->holders_call) < 0)
+	if (volume_holders_start(v, on_holders, &v->holders_call) < 0)
 		volume_reply_stage(v, NULL);
 }
 

@@ -65,6 +65,14 @@ struct volume_drain {
 	unsigned int open_count;
 };
 
+/* Whether the device is open, for those who want it released only if it is not. */
+struct volume_look {
+	struct dm_ticket *dm_call;
+	struct holders_call *holders_call;
+	uint64_t timeout_ms; /* of the release that follows */
+	unsigned int open_count;
+};
+
 struct volume {
 	TAILQ_ENTRY(volume) entry;
 	struct volume_list *in; /* the one of the two lists of set that it is on */
@@ -124,6 +132,7 @@ struct volume {
 	dev_t devno;
 	char device[32]; /* /dev/dm-N, or empty */
 	struct volume_drain drain;
+	struct volume_look look;
 };
 
 /* A few for each CPU of a small machine; more only wait for each other. */
@@ -251,6 +260,12 @@ void volume_gone(struct volume *v);
 /* Answers everybody who waits, with the stage that was reached. */
 void volume_reply_stage(struct volume *v, const struct holders *holders);
 int volume_arm_reply_timer(struct volume *v);
+
+/* volume-holders.c: done's userdata is the volume */
+int volume_holders_start(struct volume *v, holders_done_fn done, struct holders_call **ret_call);
+
+/* volume-unused.c */
+void volume_look_cancel(struct volume *v);
 
 /* volume-owner.c: the container */
 int volume_start_container(struct volume *v);

@@ -68,6 +68,7 @@ void volume_begin_release(struct volume *v, uint64_t timeout_ms)
 	/* What was said to the target or asked of the worker until now has no meaning any more. */
 	dm_queue_cancel(v->dm_call);
 	v->dm_call = NULL;
+	volume_look_cancel(v);
 	if (v->awaits_worker)
 		worker_cancel_step(v->worker);
 	v->awaits_worker = false;

@@ -65,6 +65,7 @@ void volume_free(struct volume *v)
 	dm_queue_cancel(v->dm_call);
 	backing_cancel(v->backing_call);
 	holders_cancel(v->holders_call);
+	volume_look_cancel(v);
 	worker_free(v->worker);
 	container_free(v->owner);
 	while ((w = TAILQ_FIRST(&v->waiters))) {

@@ -91,7 +91,7 @@ void failure_describe(const struct failure *f, char *ret_text, size_t size);
 enum release_stage { RELEASE_GONE, RELEASE_DRAINING, RELEASE_FAILING, RELEASE_DEVICE_BUSY };
 
 /*
- * Who has a device open: "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3". n texts, one behind the other,
+ * Who has a device open: "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3", "volume b". n texts, one behind the other,
  * each with its NUL. None is cut: a path that is would be another path.
  */
 #define RELEASE_HOLDERS_MAX 8
@@ -175,6 +175,13 @@ int volume_bind(struct volume *volume, const char *container_id, int pidfd, stru
 /* Begins, or joins, the release; `done` is called once, later, also for a second caller. */
 int volume_release(struct volume *volume, uint64_t timeout_ms, volume_released_fn done, void *userdata,
 		   struct failure *failure);
+
+/*
+ * The same, if nobody has its device open now; otherwise it is left as it is, and `done` gets
+ * FAILURE_VOLUME_BUSY with the holders. A release that has begun is joined.
+ */
+int volume_release_unless_open(struct volume *volume, uint64_t timeout_ms, volume_released_fn done,
+			       void *userdata, struct failure *failure);
 
 /* Forgets every callback with this userdata: its connection has closed. The operations go on. */
 void volume_forget_caller(struct manager *m, void *userdata);

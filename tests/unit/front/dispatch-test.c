@@ -420,6 +420,19 @@ static void a_release_has_the_time_that_was_given(void **state)
 	m->volume.timeout_ms = 0;
 	parser_says(&a, m, -1);
 	assert_int_equal(fake_release_timeout_ms, 0);
+	assert_false(fake_release_unless_open);
+	client_gone(&a);
+}
+
+static void a_release_leaves_a_volume_in_use_alone_if_asked(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "v");
+
+	fake_volume_add(1000, "v", true, NULL);
+	m->volume.unless_open = 1;
+	parser_says(&a, m, -1);
+	assert_true(fake_release_unless_open);
 	client_gone(&a);
 }
 
@@ -661,6 +674,7 @@ int main(void)
 		TEST(limits_hold_for_volumes_and_bytes),
 		TEST(each_memory_of_a_volume_counts),
 		TEST(a_release_has_the_time_that_was_given),
+		TEST(a_release_leaves_a_volume_in_use_alone_if_asked),
 		TEST(a_container_is_released_as_a_whole),
 		TEST(a_release_that_fails_says_why),
 		TEST(a_release_goes_on_without_its_client),

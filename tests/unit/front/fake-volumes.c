@@ -28,6 +28,7 @@ enum failure_kind fake_fails_next;
 size_t fake_creates, fake_binds, fake_releases, fake_pidfds;
 char fake_bound_to[NAME_CONTAINER_MAX + 1];
 uint64_t fake_release_timeout_ms;
+bool fake_release_unless_open;
 
 bool fake_manifests_are_read_late;
 
@@ -297,12 +298,22 @@ int volume_release(struct volume *volume, uint64_t timeout_ms, volume_released_f
 
 	fake_releases++;
 	fake_release_timeout_ms = timeout_ms;
+	fake_release_unless_open = false;
 	if (r < 0)
 		return r;
 	*ask(volume) = (struct asked){ .released = done, .userdata = userdata };
 	volume->state = VOLUME_RELEASING;
 	fake_volume_changed(volume);
 	return 0;
+}
+
+int volume_release_unless_open(struct volume *volume, uint64_t timeout_ms, volume_released_fn done,
+			       void *userdata, struct failure *failure)
+{
+	int r = volume_release(volume, timeout_ms, done, userdata, failure);
+
+	fake_release_unless_open = true;
+	return r;
 }
 
 void volume_forget_caller(struct manager *m, void *userdata)

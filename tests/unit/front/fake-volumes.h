@@ -33,5 +33,6 @@ void fake_volume_changed(struct volume *volume);
 extern size_t fake_creates, fake_binds, fake_releases;
 extern char fake_bound_to[NAME_CONTAINER_MAX + 1];
 extern uint64_t fake_release_timeout_ms;
+extern bool fake_release_unless_open;
 /* Descriptors that came as pidfds, all closed. */
 extern size_t fake_pidfds;

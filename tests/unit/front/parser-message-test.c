@@ -256,6 +256,10 @@ static void calls_about_a_volume_are_checked(void **state)
 	REFUSED(on_volume(PARSER_METHOD_RELEASE), strcpy(m.volume.reason, "a\nb"), "volume.reason");
 	REFUSED(on_volume(PARSER_METHOD_RELEASE), strcpy(m.volume.reason, "\xff"), "volume.reason");
 	REFUSED(on_volume(PARSER_METHOD_RELEASE), FILL(m.volume.reason), "volume.reason");
+	REFUSED(on_volume(PARSER_METHOD_RELEASE), m.volume.unless_open = 2, "volume.unless_open");
+	REFUSED(on_volume(PARSER_METHOD_DESCRIBE), m.volume.unless_open = 1, "volume.unless_open");
+	REFUSED(bind_volume(), m.volume.unless_open = 1, "volume.unless_open");
+	REFUSED(on_volume(PARSER_METHOD_RELEASE), m.volume.reserved[6] = 1, "volume.reserved");
 	REFUSED(on_volume(PARSER_METHOD_RELEASE), m.volume.timeout_ms = 600001,
 		"volume.timeout_ms");
 	REFUSED(release_container(), m.volume.container.id[0] = '\0', "volume.name");

@@ -442,6 +442,20 @@ static void release_takes_a_reason_of_one_line(void **state)
 	refuses(CALL("Describe", "\"name\":\"v\",\"reason\":\"why\""), "reason");
 }
 
+static void release_can_leave_alone_what_is_open(void **state)
+{
+	static const char *const wrong[] = { "0", "1", "\"true\"", "[]", NULL };
+
+	assert_int_equal(requested(RELEASE(""), 0, PARSER_METHOD_RELEASE)->volume.unless_open, 0);
+	assert_int_equal(requested(RELEASE(",\"unless_open\":true"), 0, PARSER_METHOD_RELEASE)
+				 ->volume.unless_open, 1);
+	assert_int_equal(requested(RELEASE(",\"unless_open\":false"), 0, PARSER_METHOD_RELEASE)
+				 ->volume.unless_open, 0);
+	refuses_values("{\"method\":\"io.dmuser.Release\",\"parameters\":{\"name\":\"v\",%s}}",
+		       "unless_open", "unless_open", wrong);
+	refuses(CALL("Describe", "\"name\":\"v\",\"unless_open\":true"), "unless_open");
+}
+
 static void release_refuses_what_is_out_of_range(void **state)
 {
 	static const char *const wrong[] = { "-1", "600001", "9223372036854775807",
@@ -503,6 +517,7 @@ int main(void)
 		cmocka_unit_test(owners_are_uids),
 		cmocka_unit_test(release_takes_every_field),
 		cmocka_unit_test(release_is_of_a_volume_or_of_a_container),
+		cmocka_unit_test(release_can_leave_alone_what_is_open),
 		cmocka_unit_test(release_refuses_what_is_out_of_range),
 		cmocka_unit_test(release_takes_a_reason_of_one_line),
 		cmocka_unit_test(describe_takes_a_name_an_owner_and_a_container),

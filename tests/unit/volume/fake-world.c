@@ -239,6 +239,16 @@ int release(struct caller *c, struct volume *v, uint64_t timeout_ms)
 	return r;
 }
 
+int release_unless_open(struct caller *c, struct volume *v)
+{
+	int r;
+
+	*c = (struct caller){};
+	r = volume_release_unless_open(v, 60000, on_released, c, &c->failure);
+	assert_int_equal(c->calls, 0);
+	return r;
+}
+
 void release_and_wait(struct caller *c, struct volume *v)
 {
 	assert_int_equal(release(c, v, PARSER_UNSET), 0);

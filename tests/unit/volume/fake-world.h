@@ -141,6 +141,7 @@ struct volume_spec spec_of(const char *name, const char *backend, uint64_t size)
 int create(struct caller *c, const struct volume_spec *spec, const char *container, pid_t pid);
 struct volume *create_and_wait(struct caller *c, const struct volume_spec *spec);
 int release(struct caller *c, struct volume *v, uint64_t timeout_ms);
+int release_unless_open(struct caller *c, struct volume *v);
 void release_and_wait(struct caller *c, struct volume *v);
 
 /* A process that stands for a container's init. */

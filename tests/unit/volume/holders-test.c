@@ -38,12 +38,17 @@ static int end(void **state)
 	return 0;
 }
 
-static void look_for(dev_t devno)
+static void look_under(struct holders_request request)
 {
 	struct holders_call *call;
 
-	assert_return_code(holders_start(t.event, devno, TEST_DEADLINE_MS, on_holders, NULL, &call), 0);
+	assert_return_code(holders_start(t.event, &request, TEST_DEADLINE_MS, on_holders, NULL, &call), 0);
 	run_until_flag(t.event, &t.done);
+}
+
+static void look_for(dev_t devno)
+{
+	look_under((struct holders_request){ .devno = devno });
 }
 
 static void a_mount_is_told_with_its_place(void **state)
@@ -89,11 +94,26 @@ static void what_nobody_has_is_held_by_nobody(void **state)
 	assert_int_equal(t.holders.n, 0);
 }
 
+/* A block device cannot be opened everywhere, a volume's name and processes can be told anyway. */
+static void a_volume_above_is_told_by_name(void **state)
+{
+	struct holders_request request = {
+		.devno = makedev(4095, 1048575),
+		.n_volumes = 1,
+		.volumes = { { .name = "b", .worker = getpid() } },
+	};
+
+	look_under(request);
+	assert_int_equal(t.holders.n, 1);
+	assert_string_equal(holders_first(&t.holders), "volume b");
+}
+
 static void without_time_to_look_nobody_is_named(void **state)
 {
+	struct holders_request request = { .devno = makedev(4095, 1048575) };
 	struct holders_call *call;
 
-	assert_return_code(holders_start(t.event, makedev(4095, 1048575), 0, on_holders, NULL, &call), 0);
+	assert_return_code(holders_start(t.event, &request, 0, on_holders, NULL, &call), 0);
 	run_until_flag(t.event, &t.done);
 	assert_int_equal(t.holders.n, 0);
 }
@@ -101,10 +121,11 @@ static void without_time_to_look_nobody_is_named(void **state)
 static void who_does_not_ask_any_more_hears_nothing(void **state)
 {
 	size_t fds = count_fds();
+	struct holders_request request = { .devno = makedev(4095, 1048575) };
 	struct holders_call *call;
 
-	assert_return_code(holders_start(t.event, makedev(4095, 1048575), TEST_DEADLINE_MS, on_holders,
-					 NULL, &call), 0);
+	assert_return_code(
+		holders_start(t.event, &request, TEST_DEADLINE_MS, on_holders, NULL, &call), 0);
 	holders_cancel(call);
 	holders_cancel(NULL);
 	run_until_fds(t.event, fds);
@@ -119,6 +140,7 @@ int main(void)
 		T(a_mount_is_told_with_its_place),
 		T(a_mount_is_told_with_its_whole_place),
 		T(what_nobody_has_is_held_by_nobody),
+		T(a_volume_above_is_told_by_name),
 		T(without_time_to_look_nobody_is_named),
 		T(who_does_not_ask_any_more_hears_nothing),
 	};

@@ -3,6 +3,7 @@
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -77,6 +78,60 @@ static void after_the_deadline_io_fails_and_the_holder_keeps_only_himself(void *
 	world_close_device(d);
 	run_until_no_volume();
 	assert_int_equal(c.calls, 1);
+}
+
+static void a_volume_in_use_can_be_left_alone(void **state)
+{
+	struct caller a, b;
+	struct volume *v = new_volume(&a);
+	struct world_device *d = world_device(v->uuid);
+	struct volume_info info;
+
+	d->open_count = 2;
+	assert_int_equal(release_unless_open(&a, v), 0);
+	assert_int_equal(release_unless_open(&b, v), 0);
+	run_until_flag(world->m.event, &b.done);
+	assert_true(a.done && a.failed && b.failed);
+	assert_int_equal(a.failure.kind, FAILURE_VOLUME_BUSY);
+	assert_int_equal(a.calls, 1);
+	assert_string_equal(world->operations, " status");
+	assert_false(d->failed || d->deferred);
+	volume_get_info(v, &info);
+	assert_int_equal(info.state, VOLUME_ACTIVE);
+	/* And can be released, when that is so, or is not asked. */
+	d->open_count = 0;
+	assert_int_equal(release_unless_open(&a, v), 0);
+	run_until_flag(world->m.event, &a.done);
+	assert_false(a.failed);
+	assert_int_equal(a.result.stage, RELEASE_GONE);
+}
+
+static void a_release_that_begins_answers_who_waits_for_the_look(void **state)
+{
+	struct caller a, b;
+	struct volume *v = new_volume(&a);
+
+	assert_int_equal(release_unless_open(&a, v), 0);
+	assert_int_equal(release(&b, v, PARSER_UNSET), 0);
+	run_until_flag(world->m.event, &b.done);
+	assert_true(a.done);
+	assert_int_equal(a.result.stage, RELEASE_GONE);
+	assert_string_equal(world->operations, " defer");
+}
+
+static void a_look_that_fails_releases_nothing(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	world->dm_error[DM_OP_STATUS] = -EIO;
+	assert_int_equal(release_unless_open(&c, v), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_true(c.failed);
+	assert_int_equal(c.failure.kind, FAILURE_DRIVER_UNAVAILABLE);
+	assert_non_null(world_device(v->uuid));
+	world->dm_error[DM_OP_STATUS] = 0;
+	release_and_wait(&c, v);
 }
 
 static void a_release_without_patience_fails_io_at_once(void **state)
@@ -543,6 +598,9 @@ int main(void)
 		T(an_idle_volume_is_removed_at_once),
 		T(a_release_waits_for_the_last_close),
 		T(after_the_deadline_io_fails_and_the_holder_keeps_only_himself),
+		T(a_volume_in_use_can_be_left_alone),
+		T(a_release_that_begins_answers_who_waits_for_the_look),
+		T(a_look_that_fails_releases_nothing),
 		T(a_release_without_patience_fails_io_at_once),
 		T(a_second_release_joins_the_first),
 		T(a_second_release_can_only_hurry_the_first),
