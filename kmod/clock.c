@@ -325,13 +325,19 @@ static void dmu_clock_work(struct work_struct *work)
 
 /* --- Life */
 
+/* One more than it takes: a clock starts between two ticks, and nothing is late before its time. */
+static unsigned long dmu_clock_ticks(unsigned int ms)
+{
+	return ms ? msecs_to_jiffies(ms) + 1 : 0;
+}
+
 void dmu_clock_init(struct dmu_target *t)
 {
 	struct dmu_clock *k = &t->clock;
 
 	INIT_DELAYED_WORK(&k->work, dmu_clock_work);
-	k->attach = msecs_to_jiffies(t->options.attach_timeout_ms);
-	k->request = msecs_to_jiffies(t->options.request_timeout_ms);
+	k->attach = dmu_clock_ticks(t->options.attach_timeout_ms);
+	k->request = dmu_clock_ticks(t->options.request_timeout_ms);
 	k->suspended = true;
 }
 
