@@ -56,16 +56,19 @@ bool children_has_ended(const struct child_entry *entry)
 }
 
 /* An adopted one is reaped by init, and how it ended is only told to its parent. */
-void children_reap(struct child_entry *entry)
+bool children_reap(struct child_entry *entry)
 {
 	int status = SPAWNER_STATUS_UNKNOWN;
+	pid_t pid = entry->adopted ? -1 : waitpid(entry->pid, &status, WNOHANG);
 
-	if (!entry->adopted && waitpid(entry->pid, &status, WNOHANG) != entry->pid)
-		status = SPAWNER_STATUS_UNKNOWN;
-	entry->status = status;
+	entry->held = pid == 0;
+	if (entry->held)
+		return false;
+	entry->status = pid == entry->pid ? status : SPAWNER_STATUS_UNKNOWN;
 	entry->alive = false;
 	closep(&entry->pidfd);
 	entry->pidfd = -EBADF;
+	return true;
 }
 
 void children_forget(struct children *children, struct child_entry *entry)

@@ -22,6 +22,7 @@ struct child_entry {
 	pid_t pid;
 	int pidfd; /* owned; -EBADF once dead */
 	bool alive;
+	bool held;    /* has ended, and whoever traces it does not let go of it yet */
 	bool adopted; /* an earlier spawner's: its end can be seen, its status cannot */
 	int status;   /* once dead */
 };
@@ -41,8 +42,11 @@ int children_add(struct children *children, const char *name, const char *group,
 		 struct child_entry **ret_entry);
 
 bool children_has_ended(const struct child_entry *entry);
-/* Takes note of how one ended that has. Its pidfd is closed. */
-void children_reap(struct child_entry *entry);
+/*
+ * Takes note of how one ended that has, and closes its pidfd. False: it is held, and SIGCHLD comes when it is
+ * no more.
+ */
+bool children_reap(struct child_entry *entry);
 
 void children_forget(struct children *children, struct child_entry *entry);
 void children_clear(struct children *children);

@@ -133,15 +133,18 @@ static int read_filter(const char *libexec_dir, const char *name, struct sock_fp
 /* SIGTERM and SIGINT are read from a descriptor, in their turn; nothing is ever interrupted. */
 static int take_signals(struct spawner *s)
 {
-	sigset_t set;
+	sigset_t ends, children;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0 || sigprocmask(SIG_BLOCK, &children, NULL) < 0)
 		return -errno;
-	s->server.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return s->server.signal_fd < 0 ? -errno : 0;
+	s->server.signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	s->server.child_fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->server.signal_fd < 0 || s->server.child_fd < 0 ? -errno : 0;
 }
 
 static int open_files(struct spawner *s, const struct options *o)
@@ -233,6 +236,7 @@ int main(int argc, char **argv)
 		.server = { .run_fd = -EBADF,
 			    .listen_fd = -EBADF,
 			    .signal_fd = -EBADF,
+			    .child_fd = -EBADF,
 			    .epoll_fd = -EBADF,
 			    .connection = -EBADF },
 		.lock_fd = -EBADF,

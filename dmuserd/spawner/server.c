@@ -25,7 +25,7 @@
 #define SEND_TIMEOUT_S 5
 
 /* Tags of what is watched; a child is watched with the address of its entry. */
-static char tag_listen, tag_connection, tag_signal;
+static char tag_listen, tag_connection, tag_signal, tag_let_go;
 
 int server_listen(const char *run_dir, int *ret_fd)
 {
@@ -293,10 +293,25 @@ static int on_child(struct server *s, struct child_entry *child)
 	if (!children_has_ended(child))
 		return 0;
 	unwatch(s, child->pidfd);
-	children_reap(child);
+	if (!children_reap(child))
+		return 0;
 	(void)cgroups_remove(s->context->cgroups, child->group, child->name);
 	describe(&message, child);
 	return reply(s, &message, -EBADF);
+}
+
+/* Of the children that have ended one was let go of, or none: a signal stands for any number of them. */
+static int on_let_go(struct server *s)
+{
+	struct signalfd_siginfo info;
+	int r = 0;
+
+	if (read(s->child_fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
+		return -errno;
+	for (struct child_entry *c = s->children->first; r == 0 && c; c = c->next)
+		if (c->held)
+			r = on_child(s, c);
+	return r;
 }
 
 int server_start(struct server *s)
@@ -310,6 +325,8 @@ int server_start(struct server *s)
 	r = watch(s, s->listen_fd, &tag_listen);
 	if (r == 0)
 		r = watch(s, s->signal_fd, &tag_signal);
+	if (r == 0)
+		r = watch(s, s->child_fd, &tag_let_go);
 	for (struct child_entry *c = s->children->first; r == 0 && c; c = c->next)
 		r = watch(s, c->pidfd, c);
 	return r;
@@ -335,6 +352,8 @@ int server_run(struct server *s)
 			r = on_listen(s);
 		else if (event.data.ptr == &tag_connection)
 			r = on_connection(s);
+		else if (event.data.ptr == &tag_let_go)
+			r = on_let_go(s);
 		else
 			r = on_child(s, event.data.ptr);
 		if (r < 0)

@@ -11,6 +11,7 @@ struct server {
 	int run_fd; /* the run directory */
 	int listen_fd;
 	int signal_fd; /* SIGTERM and SIGINT */
+	int child_fd;  /* SIGCHLD */
 	int epoll_fd;
 	/* To the supervisor; -EBADF: none, and then the listening socket is watched. */
 	int connection;

@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -144,6 +145,25 @@ static void kill_ends_one_child_and_no_other(const char *build)
 	CHECK_EQ(worker_order(&other, &ping, &answer), 0);
 	CHECK_EQ(rig_ask(&rig, SPAWNER_KILL, "nobody", &reply), 0);
 	CHECK_EQ(reply.error, -ESRCH);
+}
+
+/* As strace does, and a debugger for longer. */
+static void a_child_that_ends_while_traced_is_reaped_when_it_is_let_go(const char *build)
+{
+	struct spawner_reply reply;
+	struct worker w;
+	siginfo_t info;
+
+	begin(build);
+	CHECK_EQ(worker_start(&rig, &w), 0);
+	CHECK_EQ(ptrace(PTRACE_SEIZE, w.pid, NULL, NULL), 0);
+	CHECK_EQ(kill(w.pid, SIGKILL), 0);
+	CHECK_EQ(waitid(P_PID, (id_t)w.pid, &info, WEXITED | WNOWAIT), 0);
+	/* Two answers: between them the spawner has seen what was ready before the first. */
+	CHECK_EQ(rig_ask(&rig, SPAWNER_KILL, "nobody", &reply), 0);
+	CHECK_EQ(rig_ask(&rig, SPAWNER_KILL, "nobody", &reply), 0);
+	CHECK_EQ(waitid(P_PID, (id_t)w.pid, &info, WEXITED), 0);
+	check_ends(&rig, &w, SIGKILL);
 }
 
 static void a_new_supervisor_finds_the_children_of_the_old_one(const char *build)
@@ -300,6 +320,7 @@ const struct attack_case spawner_cases[] = {
 	CASE(the_parser_seals_and_passes_the_gate),
 	CASE(the_end_of_a_child_is_remembered_until_it_is_forgotten),
 	CASE(kill_ends_one_child_and_no_other),
+	CASE(a_child_that_ends_while_traced_is_reaped_when_it_is_let_go),
 	CASE(a_new_supervisor_finds_the_children_of_the_old_one),
 	CASE(one_supervisor_is_served_at_a_time),
 	CASE(a_message_of_another_size_ends_the_connection_and_no_child),
