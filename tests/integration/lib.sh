@@ -20,6 +20,17 @@ runtime=crun
 serial=0
 monitor=
 
+# What does not depend on the runtime is tried with one on each kernel; with DMUSER_FULL=1, with both on each.
+runtimes() {
+	if [[ ${DMUSER_FULL-} == 1 ]]; then
+		echo crun runc
+	elif [[ $DMUSER_VM == 6.1 ]]; then
+		echo runc
+	else
+		echo crun
+	fi
+}
+
 # dmuserd and the spawner
 
 install_dmuser() {

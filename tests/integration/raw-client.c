@@ -11,6 +11,8 @@
  *   --pidfd PID     the same with a pidfd
  *   --dead-pidfd    the same with that of a process which has ended
  *   --times N       each of these descriptors N times
+ *   --endless       what stdin holds over and over, until the peer closes; then says how many bytes that took
+ *   --besides N     open so many other connections first, and keep them, whatever the peer does with them
  *   --deaf          read nothing until the peer has closed
  *   --hold          at the end stay connected until a signal comes
  *   --timeout S     for all of it but --hold (20)
@@ -38,11 +40,13 @@ struct client {
 	long replies; /* to come; < 0: no matter how many */
 	size_t chunk;
 	long times;
-	bool deaf, hold;
+	long besides;
+	bool deaf, hold, endless;
 	int fds[FD_MESSAGE_MAX];
 	size_t n_fds;
 	char input[4 * 1024 * 1024];
 	size_t size, sent;
+	unsigned long long rounds; /* endless: that are over */
 };
 
 _Noreturn static void fail(const char *what)
@@ -94,14 +98,16 @@ static void multiply_fds(struct client *c)
 			take_fd_option(c, c->fds[k]);
 }
 
-static void connect_to(struct client *c, const char *path)
+/* Waits while the peer's backlog is full. */
+static int connect_to(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		fail(path);
+	return fd;
 }
 
 static void read_input(struct client *c)
@@ -127,6 +133,10 @@ static void send_chunk(struct client *c)
 		n = send(c->fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0)
 		c->sent += (size_t)n;
+	if (c->endless && c->sent == c->size) {
+		c->sent = 0;
+		c->rounds++;
+	}
 }
 
 /* False: the peer has closed. */
@@ -180,6 +190,8 @@ static void take_options(struct client *c, int argc, char **argv, unsigned int *
 		{ "pidfd", required_argument, NULL, 'p' },
 		{ "dead-pidfd", no_argument, NULL, 'd' },
 		{ "times", required_argument, NULL, 't' },
+		{ "endless", no_argument, NULL, 'e' },
+		{ "besides", required_argument, NULL, 'b' },
 		{ "deaf", no_argument, NULL, 'D' },
 		{ "hold", no_argument, NULL, 'h' },
 		{ "timeout", required_argument, NULL, 'T' },
@@ -205,6 +217,12 @@ static void take_options(struct client *c, int argc, char **argv, unsigned int *
 			break;
 		case 't':
 			c->times = strtol(optarg, NULL, 10);
+			break;
+		case 'e':
+			c->endless = true;
+			break;
+		case 'b':
+			c->besides = strtol(optarg, NULL, 10);
 			break;
 		case 'D':
 			c->deaf = true;
@@ -236,9 +254,13 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	alarm(timeout);
 	read_input(&c);
-	connect_to(&c, argv[optind]);
+	for (; c.besides > 0; c.besides--)
+		connect_to(argv[optind]);
+	c.fd = connect_to(argv[optind]);
 	status = talk(&c);
 	alarm(0);
+	if (c.endless)
+		printf("%llu\n", c.rounds * c.size + c.sent);
 	if (status == EXIT_SUCCESS && c.hold)
 		pause();
 	return status;
