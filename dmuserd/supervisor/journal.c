@@ -20,13 +20,16 @@ static void freepp(struct journal_entry **entry)
 	free(*entry);
 }
 
+/* As much of one as is read: more than will ever be in one. */
+#define SIZE_READ 65536
+
 /* FNV-1a: finds a torn or a stray file, which is all that it is for. */
-static uint64_t checksum(const struct journal_entry *entry)
+static uint64_t checksum(const void *entry, size_t size)
 {
-	const unsigned char *bytes = (const void *)entry;
+	const unsigned char *bytes = entry;
 	uint64_t sum = 0xcbf29ce484222325;
 
-	for (size_t i = offsetof(struct journal_entry, uuid); i < sizeof(*entry); i++)
+	for (size_t i = offsetof(struct journal_entry, uuid); i < size; i++)
 		sum = (sum ^ bytes[i]) * 0x100000001b3;
 	return sum;
 }
@@ -72,7 +75,7 @@ int journal_write(const char *run_dir, struct journal_entry *entry)
 	memcpy(entry->magic, magic, sizeof(magic));
 	entry->version = JOURNAL_VERSION;
 	entry->size = sizeof(*entry);
-	entry->checksum = checksum(entry);
+	entry->checksum = checksum(entry, sizeof(*entry));
 
 	snprintf(temporary, sizeof(temporary), TEMPORARY_PREFIX "%s", entry->uuid);
 	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -98,13 +101,17 @@ int journal_remove(const char *run_dir, const char *uuid)
 
 #define TERMINATED(array) (memchr((array), '\0', sizeof(array)) != NULL)
 
+static bool is_whole(const struct journal_entry *e, size_t size)
+{
+	return memcmp(e->magic, magic, sizeof(magic)) == 0 && e->version == JOURNAL_VERSION &&
+	       e->size == size && e->checksum == checksum(e, size);
+}
+
 static bool is_sound(const struct journal_entry *e, const char *file_name)
 {
-	if (memcmp(e->magic, magic, sizeof(magic)) != 0 || e->version != JOURNAL_VERSION ||
-	    e->size != sizeof(*e) || e->checksum != checksum(e))
-		return false;
 	if (!TERMINATED(e->uuid) || !TERMINATED(e->name) || !TERMINATED(e->backend) ||
-	    !TERMINATED(e->container) || !TERMINATED(e->container_cgroup) || !TERMINATED(e->group))
+	    !TERMINATED(e->container) || !TERMINATED(e->container_cgroup) ||
+	    !TERMINATED(e->group) || !TERMINATED(e->error))
 		return false;
 	if (e->stage < JOURNAL_CREATING || e->stage > JOURNAL_RELEASING ||
 	    e->n_options > WORKER_OPTIONS_MAX || e->n_resources > CONFINE_RESOURCES_MAX)
@@ -121,14 +128,20 @@ static int read_entry(int dir, const char *name, struct journal_entry *ret_entry
 {
 	_cleanup_(closep) int fd =
 		openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_Alignas(struct journal_entry) char bytes[SIZE_READ] = "";
 	struct stat st;
+	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size != sizeof(*ret_entry))
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)JOURNAL_SIZE_MIN ||
+	    st.st_size > (off_t)sizeof(bytes))
 		return -EBADMSG;
-	if (read(fd, ret_entry, sizeof(*ret_entry)) != sizeof(*ret_entry))
+	n = read(fd, bytes, sizeof(bytes));
+	if (n != st.st_size || !is_whole((const void *)bytes, (size_t)n))
 		return -EBADMSG;
+	/* Zeroes follow what an older one wrote. */
+	memcpy(ret_entry, bytes, sizeof(*ret_entry));
 	return is_sound(ret_entry, name) ? 0 : -EBADMSG;
 }
 

@@ -3,7 +3,9 @@
  * What the next supervisor has to know of a volume, one file each in <run_dir>/journal/.
  *
  * It is a hint, the kernel is the truth: an entry that is damaged, of another version or of nothing
- * that exists is dropped, never repaired. A file is replaced as a whole, so a reader finds the old
+ * that exists is dropped, never repaired. But volumes outlive an upgrade: new fields come last and are 0 in
+ * what an older supervisor wrote, and what a newer one wrote beyond these is passed over; so the version stays.
+ * A file is replaced as a whole, so a reader finds the old
  * entry or the new one. The directory is root's own (0700) on a file system that a reboot empties.
  */
 #pragma once
@@ -12,11 +14,13 @@
 #include "dmuserd/messages/worker.h"
 #include "util/name.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define JOURNAL_VERSION	    1
 #define JOURNAL_CGROUP_SIZE 1024
+#define JOURNAL_ERROR_SIZE  256
 
 enum journal_stage {
 	JOURNAL_CREATING = 1, /* not all there yet: what is, is to be removed */
@@ -57,7 +61,10 @@ struct journal_entry {
 	char group[NAME_CONTAINER_MAX + 8]; /* that the worker's cgroup lies in */
 	char container_cgroup[JOURNAL_CGROUP_SIZE];
 	struct worker_option options[WORKER_OPTIONS_MAX];
+	/* Here the first ones ended. */
+	char error[JOURNAL_ERROR_SIZE]; /* why it is degraded; empty: it is not */
 };
+#define JOURNAL_SIZE_MIN offsetof(struct journal_entry, error)
 
 /* Makes <run_dir>/journal. */
 int journal_init(const char *run_dir);

@@ -233,7 +233,10 @@ static void degrade_left(struct volume *v, const struct child *child)
 	char how[160];
 
 	worker_describe_status(child ? child->told.status : -1, sizeof(how), how);
-	volume_set_error(v, "the worker %s", how);
+	if (v->left->error[0])
+		volume_set_error(v, "%s", v->left->error);
+	else
+		volume_set_error(v, "the worker %s", how);
 	forget_left(v);
 	volume_degrade(v);
 	volume_changed(v);

@@ -69,6 +69,8 @@ int volume_journal(struct volume *v, enum journal_stage stage)
 	put_spec(v, e);
 	put_worker(v, e);
 	put_container(v, e);
+	if (v->state == VOLUME_DEGRADED)
+		snprintf(e->error, sizeof(e->error), "%s", v->error);
 	return journal_write(volume_settings(v)->run_dir, e);
 }
 

@@ -98,6 +98,9 @@ void volume_degrade(struct volume *v)
 	if (r < 0)
 		add_to_error(v, strerror(-r));
 	volume_set_state(v, VOLUME_DEGRADED);
+	/* A hint for the next supervisor, and nothing more. */
+	if (v->journaled)
+		(void)volume_journal(v, JOURNAL_COMPLETE);
 }
 
 static void on_worker_ended(void *userdata, int status)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A new supervisor on what an earlier one left: taken over where it is sound, removed where it is
  * not. */
+#include "dmuserd/supervisor/spawner-link.h"
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
@@ -195,6 +196,28 @@ static void a_worker_that_died_meanwhile_leaves_a_degraded_volume(void **state)
 	assert_int_equal(info.state, VOLUME_DEGRADED);
 	assert_non_null(strstr(info.error, "SIGSYS"));
 	assert_true(world_device(uuid)->failed);
+	release_and_wait(&c, find_data());
+}
+
+/* The spawner's successor does not know how it ended, but the supervisor did. */
+static void why_a_volume_is_degraded_outlasts_everybody(void **state)
+{
+	struct volume_info info;
+	struct volume *v;
+	struct caller c;
+	char uuid[40];
+
+	v = new_volume(&c, uuid);
+	world_kill(world_child(uuid), SIGSYS);
+	run_until_state(v, VOLUME_DEGRADED);
+	world_stop();
+	spawner_forget(NULL, uuid);
+	world_start();
+	run_until(world->m.event, is_known, NULL);
+	run_pending(world->m.event);
+	volume_get_info(find_data(), &info);
+	assert_int_equal(info.state, VOLUME_DEGRADED);
+	assert_non_null(strstr(info.error, "SIGSYS"));
 	release_and_wait(&c, find_data());
 }
 
@@ -551,6 +574,7 @@ int main(void)
 		T(what_was_asked_to_be_kept_is_kept_by_the_next_supervisor),
 		T(a_creation_waits_until_what_is_there_is_known),
 		T(a_worker_that_died_meanwhile_leaves_a_degraded_volume),
+		T(why_a_volume_is_degraded_outlasts_everybody),
 		T(a_container_that_ended_meanwhile_ends_its_volume),
 		T(a_container_that_lives_is_watched_again),
 		T(a_binding_outlives_the_supervisor),

@@ -176,6 +176,50 @@ static void a_short_or_long_file_is_dropped(void **state)
 	}
 }
 
+/* What supervisors of other versions have written: FNV-1a over `size` bytes, but for the head. */
+static void write_of_size(const char *dir, const struct journal_entry *entry, size_t size)
+{
+	size_t from = offsetof(struct journal_entry, uuid);
+	unsigned char *bytes = calloc(1, sizeof(*entry) + size);
+	struct journal_entry *e = (void *)bytes;
+	char path[256];
+	int fd;
+
+	assert_non_null(bytes);
+	*e = *entry;
+	e->size = (uint32_t)size;
+	e->checksum = 0xcbf29ce484222325;
+	for (size_t i = from; i < size; i++)
+		e->checksum = (e->checksum ^ bytes[i]) * 0x100000001b3;
+	path_of(dir, entry->uuid, path);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, bytes, size), size);
+	close(fd);
+	free(bytes);
+}
+
+static void entries_of_other_versions_are_read(void **state)
+{
+	static const size_t sizes[] = { JOURNAL_SIZE_MIN, JOURNAL_SIZE_MIN + 1,
+					sizeof(struct journal_entry) + 1, 65536 };
+	struct journal_entry *e = new_entry(UUID);
+
+	strcpy(e->error, "why");
+	assert_int_equal(journal_write(*state, e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct seen *seen;
+
+		write_of_size(*state, e, sizes[i]);
+		seen = read_all(*state);
+		assert_int_equal(seen->n, 1);
+		assert_string_equal(seen->last.options[0].value, "/x");
+		assert_string_equal(seen->last.error, sizes[i] == JOURNAL_SIZE_MIN     ? "" :
+						      sizes[i] == JOURNAL_SIZE_MIN + 1 ? "w" : "why");
+		free(seen);
+	}
+	free(e);
+}
+
 static void an_entry_under_another_name_is_dropped(void **state)
 {
 	char from[256], to[256];
@@ -260,6 +304,7 @@ int main(void)
 		T(one_bad_entry_does_not_hide_the_others),
 		T(a_flipped_byte_anywhere_makes_an_entry_unsound),
 		T(a_short_or_long_file_is_dropped),
+		T(entries_of_other_versions_are_read),
 		T(an_entry_under_another_name_is_dropped),
 		T(a_symlink_and_a_fifo_are_not_followed_or_waited_for),
 		T(a_sound_checksum_does_not_excuse_wild_values),
