@@ -55,6 +55,8 @@ static const struct key keys[] = {
 	{ FIELD(worker_start_timeout_ms), .kind = NUMBER, .number = 10000, .min = 100, .max = 600000 },
 	{ FIELD(device_mapper_timeout_ms), .kind = NUMBER, .number = 10000, .min = 100, .max = 600000 },
 	{ FIELD(release_timeout_ms), .kind = NUMBER, .number = 5000, .min = 0, .max = 600000 },
+	/* The module takes a day at most. */
+	{ FIELD(io_timeout_ms), .kind = NUMBER, .number = 60000, .min = 0, .max = 86400000 },
 };
 
 static void store_number(struct settings *s, const struct key *key, uint64_t value)

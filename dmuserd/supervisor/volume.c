@@ -148,12 +148,15 @@ static void write_table(const struct volume *v, uint64_t size_sectors, char *ret
 {
 	const struct volume_spec *s = &v->spec;
 	bool caches = s->backend->manifest.volatile_cache;
+	uint32_t timeout_ms = volume_settings(v)->io_timeout_ms;
 	char node[CHANNEL_NODE_SIZE];
 
 	channel_node(v->uuid, v->generation, node);
-	snprintf(ret, size, "0 %" PRIu64 " %s %d volatile_cache %s block_size %" PRIu32 "%s",
-		 size_sectors, node, s->read_only ? 5 : 4, caches ? "on" : "off", s->block_size,
-		 s->read_only ? " read_only" : "");
+	snprintf(ret, size,
+		 "0 %" PRIu64 " %s %d volatile_cache %s block_size %" PRIu32
+		 " attach_timeout_ms %" PRIu32 " request_timeout_ms %" PRIu32 "%s",
+		 size_sectors, node, s->read_only ? 9 : 8, caches ? "on" : "off", s->block_size,
+		 timeout_ms, timeout_ms, s->read_only ? " read_only" : "");
 }
 
 void volume_dm_request(const struct volume *v, enum dm_operation operation, struct dm_request *ret)

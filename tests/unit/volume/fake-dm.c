@@ -75,7 +75,7 @@ static int create_device(const struct dm_request *request)
 {
 	static unsigned int minor_number;
 	struct world_device *d;
-	unsigned int n_options;
+	unsigned int n_options, attach_ms, request_ms;
 	uint64_t sectors;
 
 	if (find(request->name))
@@ -90,10 +90,14 @@ static int create_device(const struct dm_request *request)
 	d->devno = makedev(253, minor_number++);
 	/* What the module would refuse. */
 	assert_int_equal(sscanf(request->params,
-				"0 %" SCNu64 " %127s %u volatile_cache %7s block_size %u", &sectors,
-				d->node, &n_options, d->volatile_cache, &d->block_size), 5);
+				"0 %" SCNu64 " %127s %u volatile_cache %7s block_size %u"
+				" attach_timeout_ms %u request_timeout_ms %u",
+				&sectors, d->node, &n_options, d->volatile_cache, &d->block_size,
+				&attach_ms, &request_ms), 7);
 	assert_int_equal(sectors, request->size_sectors);
-	assert_int_equal(n_options, request->read_only ? 5 : 4);
+	assert_int_equal(n_options, request->read_only ? 9 : 8);
+	assert_int_equal(attach_ms, world->m.settings.io_timeout_ms);
+	assert_int_equal(request_ms, world->m.settings.io_timeout_ms);
 	assert_int_equal(!!strstr(request->params, " read_only"), request->read_only);
 	d->next = world->devices;
 	world->devices = d;
