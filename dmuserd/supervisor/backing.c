@@ -2,6 +2,7 @@
 /* What a volume's bytes lie in; see backing.h. */
 #include "dmuserd/supervisor/backing.h"
 #include "dmuserd/supervisor/errand.h"
+#include "dmuserd/supervisor/image-users.h"
 #include "dmuserd/supervisor/owner-path.h"
 #include "util/cleanup.h"
 
@@ -145,6 +146,7 @@ static int open_existing(const struct backing_request *request, int *ret_fd,
 static int lock(const struct backing_request *request, int fd, struct failure *failure)
 {
 	struct stat st;
+	char by[64];
 
 	if (flock(fd, (request->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
@@ -154,6 +156,8 @@ static int lock(const struct backing_request *request, int fd, struct failure *f
 	/* Whoever made it has taken it back, between the opening and the locking. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
 		return IN_USE("%s is being removed", request->path);
+	if (image_is_used(&image_places_of_machine, fd, request->read_only, sizeof(by), by))
+		return IN_USE("%s is in use by %s", request->path, by);
 	return 0;
 }
 
