@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,11 +59,31 @@ static int warm_up(void)
 	return server.message.event == PARSER_REQUEST ? 0 : -EINVAL;
 }
 
-int main(void)
+/* To whoever starts it by hand. The spawner starts it with nothing to say on the command line. */
+static bool asks_for_help(int argc, char **argv)
+{
+	return argc == 2 && strcmp(argv[1], "--help") == 0;
+}
+
+static int help(void)
+{
+	static const char text[] =
+		"Usage: dmuser-parser\n"
+		"\n"
+		"Reads what one client of dmuserd says, or one backend's manifest, with no power to do\n"
+		"anything else. dmuserd has it started, by dmuser-spawner and confined, on descriptors\n"
+		"that nobody else has: by hand it cannot be started. See dmuserd(8).\n";
+
+	return write(STDOUT_FILENO, text, sizeof(text) - 1) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
 {
 	static const struct seal seal = { .nofile_max = NOFILE_MAX };
 	int r;
 
+	if (asks_for_help(argc, argv))
+		return help();
 	seal_enter();
 	r = reserve_heap();
 	if (r == 0)

@@ -160,6 +160,19 @@ static void it_reads_the_heaviest_messages_with_the_memory_it_has(void **state)
 	ends_well();
 }
 
+static void by_hand_it_tells_what_it_is(void **state)
+{
+	char command[512], text[1024] = "";
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s --help", executable);
+	out = popen(command, "re");
+	assert_non_null(out);
+	assert_true(fread(text, 1, sizeof(text) - 1, out) > 0);
+	assert_int_equal(pclose(out), 0);
+	assert_non_null(strstr(text, "Usage: dmuser-parser\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_sealed, peers_stop)
 
 int main(int argc, char **argv)
@@ -170,6 +183,7 @@ int main(int argc, char **argv)
 		TEST(it_refuses_more_descriptors_than_its_limit),
 		TEST(it_reads_a_manifest),
 		TEST(it_reads_the_heaviest_messages_with_the_memory_it_has),
+		cmocka_unit_test(by_hand_it_tells_what_it_is),
 	};
 
 	if (argc != 3)
