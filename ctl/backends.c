@@ -14,7 +14,7 @@ static const char help[] =
 "\n"
 "Lists the backends that are installed, or the one named, with the sizes and options that 'create' takes\n"
 "for each, and the manifests that dmuserd could not take, with the reason. A backend that was installed\n"
-"just now is among them: dmuserd need not be restarted.\n"
+"just now is among them: dmuserd need not be restarted. A SIZE is bytes, or with K, M, G or T.\n"
 "\n"
 "  --json          print the reply as JSON\n"
 "  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
@@ -46,7 +46,7 @@ static const char *placeholder(const char *kind, bool opens)
 	if (opens)
 		return "FILE";
 	if (strcmp(kind, "size") == 0)
-		return "BYTES";
+		return "SIZE";
 	if (strcmp(kind, "boolean") == 0)
 		return "true|false";
 	return strcmp(kind, "integer") == 0 ? "NUMBER" : "TEXT";

@@ -34,7 +34,7 @@ static int take_options(struct context *context, int argc, char **argv, struct r
 	};
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0) {
 		switch (option) {
 		case 'c':
 			q->container = optarg;
@@ -59,7 +59,7 @@ static int call(struct context *context, int argc, char **argv, struct request *
 	char name[256], container[256];
 	int r;
 
-	r = usage_check_count(context, argc, 1, 1);
+	r = usage_check_count(context, argc, argv, 1, 1);
 	if (r == 0)
 		r = usage_take_name(context, argv[optind]);
 	if (r == 0)

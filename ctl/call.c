@@ -63,7 +63,7 @@ static int run(struct context *context, int argc, char **argv)
 	char method[256];
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0) {
 		if (option == 'm')
 			flags |= DMUSER_CALL_MORE;
 		else if (option == 'o')
@@ -73,7 +73,7 @@ static int run(struct context *context, int argc, char **argv)
 	}
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 1, 2);
+	r = usage_check_count(context, argc, argv, 1, 2);
 	if (r)
 		return r;
 	if (flags == (DMUSER_CALL_MORE | DMUSER_CALL_ONEWAY))

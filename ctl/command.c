@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What every command of dmuserctl shares; see command.h. */
 #include "ctl/command.h"
+#include "ctl/escape.h"
 #include "ctl/explain.h"
 #include "ctl/quantity.h"
 #include "util/name.h"
@@ -27,36 +28,77 @@ int context_option(struct context *context, int option)
 	case 'h':
 		fputs(context->command->help, stdout);
 		return EXIT_DONE;
-	default: /* getopt has said what is wrong */
-		fprintf(stderr, "Try 'dmuserctl %s --help'.\n", context->command->name);
+	default: /* context_next_option() has said what is wrong */
 		return EXIT_USAGE;
 	}
 }
 
-int usage_error(const struct context *context, const char *format, ...)
+static void print_error(const char *format, va_list arguments)
 {
-	const char *name = context->command ? context->command->name : "";
-	va_list arguments;
-
 	fputs("dmuserctl: ", stderr);
-	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "\nTry 'dmuserctl %s%s--help'.\n", name, name[0] ? " " : "");
+	fputc('\n', stderr);
+}
+
+static int point_to_help(const struct context *context)
+{
+	const char *name = context->command->name;
+
+	fprintf(stderr, "Try 'dmuserctl %s%s--help'.\n", name, name[0] ? " " : "");
 	return EXIT_USAGE;
 }
 
-int usage_check_count(const struct context *context, int argc, int min, int max)
+int usage_error(const struct context *context, const char *format, ...)
 {
-	int count = argc - optind;
+	va_list arguments;
 
-	if (count < min)
-		return usage_error(context, "'%s' needs %s", context->command->name,
-				   min == 1 ? "an argument" : "more arguments");
-	if (count > max)
-		return usage_error(context, "'%s' takes no more than %d argument%s",
-				   context->command->name, max, max == 1 ? "" : "s");
-	return 0;
+	va_start(arguments, format);
+	print_error(format, arguments);
+	va_end(arguments);
+	return point_to_help(context);
+}
+
+int usage_missing(const struct context *context, const char *format, ...)
+{
+	/* A help text begins with the usage, which an empty line ends. */
+	const char *help = context->command->help, *end = strstr(help, "\n\n");
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_error(format, arguments);
+	va_end(arguments);
+	if (end)
+		fprintf(stderr, "%.*s\n", (int)(end - help), help);
+	return point_to_help(context);
+}
+
+/* What follows the command's name in its usage: "NAME". */
+static int operand_length(const struct command *command, const char **ret_operand)
+{
+	const char *found = strstr(command->help, command->name);
+
+	*ret_operand = found ? found + strlen(command->name) : "";
+	*ret_operand += strspn(*ret_operand, " ");
+	return (int)strcspn(*ret_operand, " \n");
+}
+
+int usage_check_count(const struct context *context, int argc, char **argv, int min, int max)
+{
+	const char *name = context->command->name, *operand;
+	char word[256];
+	int length;
+
+	if (argc - optind < min) {
+		length = operand_length(context->command, &operand);
+		return usage_missing(context, "%s needs %.*s", name, length, operand);
+	}
+	if (argc - optind <= max)
+		return 0;
+	escape_text(argv[optind + max], word, sizeof(word));
+	if (max == 0)
+		return usage_error(context, "%s takes no argument, and '%s' is one", name, word);
+	return usage_error(context, "%s takes no more than %d argument%s, and '%s' is one too many", name,
+			   max, max == 1 ? "" : "s", word);
 }
 
 int usage_take_name(const struct context *context, const char *text)
@@ -101,8 +143,11 @@ int usage_take_container(const struct context *context, const char *id, const ch
 	uint64_t number;
 	int fd;
 
+	if (!id && !pid)
+		return usage_missing(context, "%s needs --container ID and --pid PID", context->command->name);
 	if (!id || !pid)
-		return usage_error(context, "--container and --pid go together");
+		return usage_error(context, "--container and --pid go together: --%s is missing",
+				   id ? "pid" : "container");
 	if (usage_take_container_id(context, id))
 		return EXIT_USAGE;
 	if (quantity_parse_number(pid, INT_MAX, &number) < 0 || number == 0)
@@ -136,24 +181,29 @@ static int report_errno(const struct context *context, int error)
 	return report(&e);
 }
 
-/*
- * What libdmuser returned for a reply, as an exit code; an error reply is freed here. request: what
- * the command made of its options; NULL if what was asked was not made of options.
- */
-static int take_result(const struct context *context, int result, struct json_object *request,
-		       struct dmuser_reply *reply, struct dmuser_reply **ret_reply)
+int report_error(const char *error, struct json_object *parameters, struct json_object *request)
 {
 	struct circumstances c;
 	struct explanation e;
 
+	circumstances_read(&c);
+	c.request = request;
+	explain_reply_in(&c, error, parameters, &e);
+	return report(&e);
+}
+
+/* What libdmuser returned for a reply, as an exit code; an error reply is freed here. */
+static int take_result(const struct context *context, int result, struct json_object *request,
+		       struct dmuser_reply *reply, struct dmuser_reply **ret_reply)
+{
+	int r;
+
 	if (result < 0)
 		return report_errno(context, result);
 	if (result == DMUSER_REFUSED) {
-		circumstances_read(&c);
-		c.request = request;
-		explain_reply_in(&c, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+		r = report_error(dmuser_reply_error(reply), dmuser_reply_parameters(reply), request);
 		dmuser_reply_free(reply);
-		return report(&e);
+		return r;
 	}
 	*ret_reply = reply;
 	return 0;
@@ -189,11 +239,11 @@ int context_ask(struct context *context, int argc, char **argv, int max, const c
 	static const struct option options[] = { COMMON_OPTIONS };
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0)
 		r = context_option(context, option);
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 0, max);
+	r = usage_check_count(context, argc, argv, 0, max);
 	return r ? r : context_call(context, method, NULL, -EBADF, ret_reply);
 }
 

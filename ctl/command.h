@@ -46,14 +46,26 @@ enum { OPTION_ADDRESS = 1000, OPTION_TIMEOUT, OPTION_JSON, OPTION_HELP, OPTION_C
 	{ "help", no_argument, NULL, 'h' },                                                        \
 	{ NULL, 0, NULL, 0 }
 
-/* The default: of a command's switch over getopt_long(). -1: go on. Otherwise the exit code. */
+/*
+ * getopt_long(), which says by itself what is wrong with an option, and which one was probably meant: it
+ * returns '?' then, which context_option() turns into EXIT_USAGE. shorts: as getopt takes them.
+ */
+int context_next_option(const struct context *context, int argc, char **argv, const char *shorts,
+			const struct option *options);
+/* The default: of a command's switch over what that returned. -1: go on. Otherwise the exit code. */
 int context_option(struct context *context, int option);
 
 /* Says on stderr what is wrong with the command line. Returns EXIT_USAGE. */
 int usage_error(const struct context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The count of arguments after the options must be within; otherwise EXIT_USAGE and a word about it. */
-int usage_check_count(const struct context *context, int argc, int min, int max);
+/* The same, and the command's usage with it: for what is left out. */
+int usage_missing(const struct context *context, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/*
+ * The count of arguments after the options must be within, and min is 0 or 1; otherwise EXIT_USAGE and a word
+ * about it. What is missing is named as the command's usage names it.
+ */
+int usage_check_count(const struct context *context, int argc, char **argv, int min, int max);
 /* Takes a volume's name, a container's id, an owner's uid. 0, or EXIT_USAGE and a word about it. */
 int usage_take_name(const struct context *context, const char *text);
 int usage_take_container_id(const struct context *context, const char *text);
@@ -78,6 +90,11 @@ int context_call(struct context *context, const char *method, struct json_object
  */
 int context_ask(struct context *context, int argc, char **argv, int max, const char *method,
 		struct dmuser_reply **ret_reply);
+/*
+ * Says on stderr what an error of the interface means. request: what the command made of its options; NULL
+ * if what was asked was not made of options. Returns the exit code.
+ */
+int report_error(const char *error, struct json_object *parameters, struct json_object *request);
 /* As context_call(), for a call that gets several replies, or none; receive them with context_receive(). */
 int context_send(struct context *context, const char *method, struct json_object *parameters,
 		 unsigned int flags);

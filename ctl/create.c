@@ -9,6 +9,7 @@
 #include "ctl/command.h"
 #include "ctl/escape.h"
 #include "ctl/quantity.h"
+#include "ctl/size-option.h"
 #include "ctl/volume-view.h"
 #include "util/name.h"
 
@@ -19,20 +20,21 @@
 #include <sys/signalfd.h>
 
 #define DEFAULT_BLOCK_SIZE 512
-#define SMALLEST_SIZE 4096 /* of the backends that are dmuser's own, by their manifests */
 
 static const char help[] =
 "Usage: dmuserctl create NAME --backend TYPE [--size SIZE] [OPTION]...\n"
 "\n"
 "Makes a volume and says which block device it is. If there is one of the same name and the same\n"
-"specification, says that. The volume stays until 'dmuserctl release', unless it is leased or bound.\n"
+"specification, says that. The device is /dev/dm-N, and also /dev/mapper/dmuser-UID-NAME, which stays\n"
+"the same for a name. The volume stays until 'dmuserctl release', unless it is leased or bound.\n"
 "\n"
 "  --backend TYPE      memory, file, or what else 'dmuserctl backends' lists\n"
 "  --size SIZE         bytes, or with K, M, G or T (powers of 1024): a multiple of the block\n"
 "                      size, and 4K or more for memory and file. memory needs it; file takes the\n"
 "                      size that FILE has, unless it is given\n"
 "  -o, --option KEY=VALUE  an option of the backend (repeatable); file needs -o path=FILE, an\n"
-"                      image or a device by its absolute path\n"
+"                      image or a device by its absolute path. One that is a size is given as\n"
+"                      --size is: 4K\n"
 "  --block-size BYTES  512 (default), 1024, 2048 or 4096\n"
 "  --read-only         nobody can write to it\n"
 "  --container ID      bind it at once to a container, and release it when that ends\n"
@@ -108,23 +110,24 @@ static int take_block_size(const struct context *context, const char *text, stru
 	return -1;
 }
 
+static const struct option long_options[] = {
+	{ "backend", required_argument, NULL, 'b' },
+	{ "size", required_argument, NULL, 's' },
+	{ "option", required_argument, NULL, 'o' },
+	{ "block-size", required_argument, NULL, 'B' },
+	{ "read-only", no_argument, NULL, 'r' },
+	{ "container", required_argument, NULL, 'c' },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "lease", no_argument, NULL, 'l' },
+	COMMON_OPTIONS,
+};
+
 /* -1: go on; otherwise the exit code. */
 static int take_options(struct context *context, int argc, char **argv, struct request *q)
 {
-	static const struct option options[] = {
-		{ "backend", required_argument, NULL, 'b' },
-		{ "size", required_argument, NULL, 's' },
-		{ "option", required_argument, NULL, 'o' },
-		{ "block-size", required_argument, NULL, 'B' },
-		{ "read-only", no_argument, NULL, 'r' },
-		{ "container", required_argument, NULL, 'c' },
-		{ "pid", required_argument, NULL, 'p' },
-		{ "lease", no_argument, NULL, 'l' },
-		COMMON_OPTIONS,
-	};
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "ho:", long_options)) >= 0) {
 		switch (option) {
 		case 'b':
 			object_set_string(q->parameters, "backend", optarg);
@@ -157,52 +160,45 @@ static int take_options(struct context *context, int argc, char **argv, struct r
 	return r;
 }
 
-/* In K and so on only where blocks are whole ones, so that both neighbours are told in one unit. */
-static void format_nearest(int64_t bytes, int64_t block_size, char out[static 24])
+/* "path=/x" is no name: it is what an option, or an option of the backend, was to be. */
+static int refuse_pair(const struct context *context, const char *word, size_t key_length)
 {
-	if (block_size % 1024 == 0)
-		quantity_format_size((uint64_t)bytes, out);
-	else
-		snprintf(out, 24, "%" PRId64, bytes);
+	char escaped[512];
+
+	escape_text(word, escaped, sizeof(escaped));
+	for (const struct option *o = long_options; o->name; o++)
+		if (o->has_arg == required_argument && strlen(o->name) == key_length &&
+		    strncmp(word, o->name, key_length) == 0)
+			return usage_error(context, "'%s' is no volume's name: did you mean --%s?",
+					   escaped, escaped);
+	return usage_error(context, "'%s' is no volume's name: did you mean -o %s?", escaped, escaped);
 }
 
-/* The size must be whole blocks. Asked here, because only here the nearest sizes can be told. */
-static int check_size(const struct context *context, struct json_object *parameters)
+static int check_words(const struct context *context, int argc, char **argv)
 {
-	int64_t size = object_int(parameters, "size_bytes", 0);
-	int64_t block_size = object_int(parameters, "block_size", DEFAULT_BLOCK_SIZE);
-	int64_t below = size - size % block_size;
-	int64_t above = below <= INT64_MAX - block_size ? below + block_size : 0;
-	char nearest[2][24] = {}, text[56];
+	int r;
 
-	if (below == size)
-		return 0;
-	if (below > 0)
-		format_nearest(below, block_size, nearest[0]);
-	if (above > 0)
-		format_nearest(above, block_size, nearest[1]);
-	snprintf(text, sizeof(text), "%s%s%s", nearest[0], below && above ? " and " : "", nearest[1]);
-	return usage_error(context,
-			   "--size must be a multiple of the block size, %" PRId64 " bytes; nearest to "
-			   "%" PRId64 ": %s%s", block_size, size, text,
-			   size < SMALLEST_SIZE ? "; memory and file take 4K and more" : "");
+	for (int i = optind; i < argc; i++) {
+		const char *equals = strchr(argv[i], '=');
+
+		if (equals && equals > argv[i])
+			return refuse_pair(context, argv[i], (size_t)(equals - argv[i]));
+	}
+	r = usage_check_count(context, argc, argv, 1, 1);
+	return r ? r : usage_take_name(context, argv[optind]);
 }
 
 static int check(const struct context *context, int argc, char **argv, struct request *q)
 {
 	int r;
 
-	r = usage_check_count(context, argc, 1, 1);
-	if (r == 0)
-		r = usage_take_name(context, argv[optind]);
+	r = check_words(context, argc, argv);
 	if (r)
 		return r;
 	object_set_string(q->parameters, "name", argv[optind]);
 	if (!object_string(q->parameters, "backend", NULL))
-		return usage_error(context, "--backend is missing");
-	r = check_size(context, q->parameters);
-	if (r)
-		return r;
+		return usage_missing(context, "--backend is missing: create needs a kind of storage, such as "
+					      "--backend memory");
 	if (q->lease && q->container)
 		return usage_error(context, "--lease and --container exclude each other");
 	if (!q->lease)
@@ -212,19 +208,74 @@ static int check(const struct context *context, int argc, char **argv, struct re
 	return 0;
 }
 
+static bool is_whole_blocks(struct json_object *parameters)
+{
+	return object_int(parameters, "size_bytes", 0) %
+		       object_int(parameters, "block_size", DEFAULT_BLOCK_SIZE) == 0;
+}
+
+/*
+ * dmuserd would only say that it is the size. What it says of one that no backend serves, with the sizes that
+ * could be, is said here of one that is no whole number of blocks, whether or not it is within the limits.
+ */
+static int refuse_size(struct json_object *parameters, struct json_object *backend)
+{
+	_cleanup_(object_putp) struct json_object *error = object_new();
+	int64_t size = object_int(parameters, "size_bytes", 0);
+	int64_t min = object_int(backend, "size_min", 0);
+	int64_t max = object_int(backend, "size_max", INT64_MAX);
+	const char *type = object_string(parameters, "backend", "");
+	char reason[256];
+
+	if (size < min || size > max)
+		snprintf(reason, sizeof(reason), "the volume has %" PRId64 " bytes, and the %s that backend "
+			 "%s serves has %" PRId64, size, size < min ? "smallest" : "largest", type,
+			 size < min ? min : max);
+	else
+		snprintf(reason, sizeof(reason),
+			 "%" PRId64 " bytes are no multiple of the block size, %" PRId64, size,
+			 object_int(parameters, "block_size", DEFAULT_BLOCK_SIZE));
+	object_set_string(error, "reason", reason);
+	object_set_int(error, "min", min);
+	object_set_int(error, "max", max);
+	return report_error("io.dmuser.InvalidSize", error, parameters);
+}
+
+/* Asks what the backend takes, if what was given cannot be sent without that. 0, or the exit code. */
+static int fit_to_backend(struct context *context, struct json_object *parameters)
+{
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	struct json_object *options = object_member(parameters, "options", json_type_object), *backend;
+	int r;
+
+	if (is_whole_blocks(parameters) && !size_options_need_kinds(options))
+		return 0;
+	r = context_call(context, "io.dmuser.ListBackends", NULL, -EBADF, &reply);
+	if (r)
+		return r;
+	backend = size_options_find_backend(dmuser_reply_parameters(reply),
+					    object_string(parameters, "backend", ""));
+	if (!backend)
+		return 0; /* which Create will say */
+	size_options_to_bytes(options, backend);
+	return is_whole_blocks(parameters) ? 0 : refuse_size(parameters, backend);
+}
+
 static void print_reply(const struct context *context, struct json_object *parameters)
 {
 	struct json_object *volume = object_member(parameters, "volume", json_type_object);
-	char name[256], device[128], size[24];
+	char name[256], device[128], link[VOLUME_VIEW_LINK_SIZE], escaped[256], size[24];
 
 	if (context->json) {
 		escape_json(stdout, parameters, 1);
 	} else {
-		printf("%s: %s, %s, %s\n",
+		volume_view_link(volume, "", link);
+		escape_text(link, escaped, sizeof(escaped));
+		printf("%s: %s, %s%s%s%s, %s\n",
 		       escape_text(object_string(volume, "name", "?"), name, sizeof(name)),
 		       object_bool(parameters, "created") ? "created" : "exists already",
 		       escape_text(object_string(volume, "device", "no device"), device, sizeof(device)),
-		       volume_view_size(volume, size));
+		       link[0] ? " (" : "", escaped, link[0] ? ")" : "", volume_view_size(volume, size));
 	}
 	fflush(stdout);
 }
@@ -233,15 +284,14 @@ static void print_reply(const struct context *context, struct json_object *param
 static int check_alive(struct json_object *parameters)
 {
 	struct json_object *volume = object_member(parameters, "volume", json_type_object);
-	char name[256], why[1024];
+	char name[256], why[1024], next[VOLUME_VIEW_NEXT_SIZE];
 
 	if (strcmp(object_string(volume, "state", ""), "degraded") != 0)
 		return EXIT_DONE;
 	escape_text(object_string(volume, "name", "?"), name, sizeof(name));
 	escape_text(object_string(volume, "error", "its worker has ended"), why, sizeof(why));
-	fprintf(stderr,
-		"dmuserctl: volume '%s' is there, but degraded, and its I/O fails: %s\n"
-		"  hint: dmuserctl release %s, then create it again\n", name, why, name);
+	fprintf(stderr, "dmuserctl: volume '%s' is there, but degraded, and its I/O fails: %s\n"
+			"  hint: %s\n", name, why, volume_view_next(volume, next));
 	return EXIT_FAILED;
 }
 
@@ -299,6 +349,9 @@ static int call(struct context *context, struct request *q)
 		if (signals < 0)
 			return EXIT_FAILED;
 	}
+	r = fit_to_backend(context, q->parameters);
+	if (r)
+		return r;
 	r = context_call(context, "io.dmuser.Create", q->parameters, q->pidfd, &reply);
 	if (r)
 		return r;

@@ -8,6 +8,8 @@
  */
 #include "config.h"
 #include "ctl/command.h"
+#include "ctl/escape.h"
+#include "ctl/nearest.h"
 
 #include <signal.h>
 #include <string.h>
@@ -18,11 +20,11 @@ static const struct command *const commands[] = {
 	&command_doctor,
 };
 
+#define USAGE "Usage: dmuserctl [OPTION]... COMMAND [ARGUMENT]...\n\n"
+
 static void print_help(void)
 {
-	puts("Usage: dmuserctl [OPTION]... COMMAND [ARGUMENT]...\n"
-	     "\n"
-	     "Makes, shows and ends block volumes that are served by confined processes.\n");
+	puts(USAGE "Makes, shows and ends block volumes that are served by confined processes.\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-16s%s\n", commands[i]->name, commands[i]->summary);
 	puts("\n"
@@ -38,7 +40,21 @@ static void print_help(void)
 
 static int no_command(struct context *context, int argc, char **argv)
 {
-	return usage_error(context, "a command is missing");
+	return usage_missing(context, "a command is missing");
+}
+
+static int unknown_command(const struct context *context, const char *word)
+{
+	struct nearest nearest = { .word = word };
+	char escaped[128];
+
+	escape_text(word, escaped, sizeof(escaped));
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		nearest_offer(&nearest, commands[i]->name);
+	if (nearest.best && nearest.n_begin_with_it <= 1)
+		return usage_error(context, "there is no command '%s': did you mean '%s'?", escaped,
+				   nearest.best);
+	return usage_error(context, "there is no command '%s'", escaped);
 }
 
 static int version_shown(void)
@@ -56,15 +72,13 @@ static int take_options(struct context *context, int argc, char **argv)
 	};
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "+h", options)) >= 0) {
 		if (option == 'v')
 			return version_shown();
 		if (option == 'h') {
 			print_help();
 			return EXIT_DONE;
 		}
-		if (option == '?')
-			return usage_error(context, "that option is not one of dmuserctl's");
 		r = context_option(context, option);
 	}
 	return r;
@@ -72,7 +86,7 @@ static int take_options(struct context *context, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct command none = { "", "", "", no_command };
+	static const struct command none = { "", "", USAGE, no_command };
 	struct context context = { .command = &none, .timeout_ms = DEFAULT_TIMEOUT_MS };
 	int r;
 
@@ -88,7 +102,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[0], commands[i]->name) == 0)
 			context.command = commands[i];
 	if (argc > 0 && context.command == &none)
-		return usage_error(&context, "there is no command '%s'", argv[0]);
+		return unknown_command(&context, argv[0]);
 	r = context.command->run(&context, argc, argv);
 	dmuser_connection_free(context.connection);
 	if (fflush(stdout) != 0 && r == EXIT_DONE)

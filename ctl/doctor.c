@@ -20,9 +20,10 @@
 static const char help[] =
 "Usage: dmuserctl doctor [OPTION]...\n"
 "\n"
-"Checks what this machine needs to serve volumes, a line a check: ok, warn (something will be\n"
-"amiss one day), fail (it does not work, or not for you) or unknown (it cannot be seen from\n"
-"here); and below each that is not ok, what to do. Changes nothing. Root sees most.\n"
+"Checks what this machine needs to serve volumes, and the volumes that there are, a line a check:\n"
+"ok, warn (something will be amiss one day), fail (it does not work, or not for you) or unknown (it\n"
+"cannot be seen from here); and below each that is not ok, what to do. Changes nothing. Root sees\n"
+"most.\n"
 "\n"
 "  --verbose       also say where each check looked\n"
 "  --json          print it as JSON\n"
@@ -67,7 +68,7 @@ static void print_tally(const struct tally *t)
 {
 	printf("\n%u ok, %u warn, %u fail, %u unknown: %s\n", t->n[VERDICT_OK], t->n[VERDICT_WARN],
 	       t->n[VERDICT_FAIL], t->n[VERDICT_UNKNOWN],
-	       t->n[VERDICT_FAIL] ? "volumes cannot be served, or not to you, before that is done"
+	       t->n[VERDICT_FAIL] ? "volumes are not served, or not all, or not to you, before that is done"
 				  : "nothing is in the way of serving volumes");
 }
 
@@ -113,7 +114,7 @@ static int run(struct context *context, int argc, char **argv)
 	bool verbose = false;
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0) {
 		if (option == 'v')
 			verbose = true;
 		else
@@ -121,7 +122,7 @@ static int run(struct context *context, int argc, char **argv)
 	}
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 0, 0);
+	r = usage_check_count(context, argc, argv, 0, 0);
 	if (r)
 		return r;
 	r = machine_probe(&probe);

@@ -5,20 +5,25 @@
 #include "ctl/escape.h"
 #include "ctl/holder.h"
 #include "ctl/object.h"
+#include "ctl/option-hint.h"
 #include "ctl/parameter.h"
 #include "ctl/quantity.h"
+#include "ctl/shell-word.h"
 #include "util/cleanup.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#define DEFAULT_BLOCK_SIZE 512
 #define MANIFEST "'dmuserctl backends {backend}'"
 
 /*
- * {key} stands for the error's parameter of that name, or else the request's. Five are made here:
- * {log}, where dmuserd's messages are, {advice}, what to do about {holders}, {option=}, the option
- * as it was given, {size}, the size that was, and {limits}, from {min} to {max}. {parameter} and
- * {field} name a parameter: shown is the option that gave it.
+ * {key} stands for the error's parameter of that name, or else the request's. Some are made here: {log}, where
+ * dmuserd's messages are, {restart}, how it is started anew, {times}, how often {open_count} is, {advice}, what
+ * to do about {holders}, {option=}, the option as it was given, {value}, what was given for it, {directory},
+ * where that lies, {hint}, what to do about its refusal, {size}, the size that was given, {limits}, from {min}
+ * to {max}, {block}, the block size, and {nearest}, the sizes that could be. {parameter} and {field} name a
+ * parameter: shown is the option that gave it.
  */
 struct wording {
 	const char *error;
@@ -44,8 +49,8 @@ static const struct wording wordings[] = {
 	  "volume '{name}' belongs to container '{container}' already",
 	  "choose another name, or wait for that container's end" },
 	{ "io.dmuser.VolumeBusy", EXIT_BUSY,
-	  "volume '{name}' is in use: its device is open {open_count} times ({holders})",
-	  "{advice}" },
+	  "volume '{name}' is in use: its device is open {times} ({holders})",
+	  "{advice}; or dmuserctl release {name} --force, which fails its I/O" },
 	{ "io.dmuser.NoSuchBackend", EXIT_FAILED,
 	  "no backend '{backend}' is installed",
 	  "installed are: {available}; if it should be, 'dmuserctl backends {backend}' says what is wrong" },
@@ -123,8 +128,18 @@ static const struct wording size_missing = {
 };
 static const struct wording size_refused = {
 	"", EXIT_FAILED,
-	"{backend} cannot have --size {size}: it must be a multiple of the block size",
+	"{backend} cannot have --size {size}: it must be a multiple of the block size, {block} bytes",
 	MANIFEST " says which sizes it takes"
+};
+static const struct wording size_out_of_range = {
+	"", EXIT_FAILED, "that size cannot be had: {reason}",
+	"sizes from {limits} can be, in multiples of the block size ({block} bytes); nearest to {size}: "
+	"{nearest}"
+};
+static const struct wording image_out_of_range = {
+	"", EXIT_FAILED, "that size cannot be had: {reason}",
+	"sizes from {limits} can be; truncate -s SIZE FILE makes an image larger, --size SIZE serves the "
+	"beginning of one that is too large"
 };
 static const struct wording path_missing = {
 	"", EXIT_FAILED, "{backend} needs -o path=FILE",
@@ -134,13 +149,14 @@ static const struct wording option_missing = {
 	"", EXIT_FAILED, "{backend} needs -o {option}=VALUE", MANIFEST " says what it may be"
 };
 static const struct wording option_refused = {
-	"", EXIT_FAILED, "-o {option=} cannot be taken: {reason}",
-	MANIFEST " lists what the backend takes"
+	"", EXIT_FAILED, "-o {option=} cannot be taken: {reason}", "{hint}"
 };
-static const struct wording image_missing = {
-	"", EXIT_FAILED, "-o {option=} cannot be taken: {reason}",
-	"an image that is not there is made for root, if --size says how large; others make it "
-	"before: truncate -s SIZE FILE"
+static const struct wording backing_held = {
+	"", EXIT_BUSY, "-o {option=} cannot be taken: {reason}", "{hint}"
+};
+static const struct wording spawner_missing = {
+	"", EXIT_FAILED, "dmuserd can start no process, as its spawner is not there: {reason}",
+	"{restart}; volumes that there are live on"
 };
 static const struct wording value_refused = {
 	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
@@ -189,8 +205,20 @@ static void append_value(char *out, size_t size, struct json_object *value)
 	}
 }
 
-static void append_advice(char *out, size_t size, struct json_object *parameters)
+static void append_log(char *out, size_t size, const struct matter *m)
 {
+	append(out, size, circumstances_log(m->c));
+}
+
+static void append_restart(char *out, size_t size, const struct matter *m)
+{
+	append(out, size, m->c->has_unit ? "systemctl restart dmuser-workers dmuserd" :
+					   "end dmuserd (SIGTERM) and start it again, as root");
+}
+
+static void append_advice(char *out, size_t size, const struct matter *m)
+{
+	struct json_object *parameters = m->parameters;
 	size_t begin = strlen(out);
 
 	for (size_t i = 0; i < object_array_length(parameters, "holders"); i++) {
@@ -203,26 +231,111 @@ static void append_advice(char *out, size_t size, struct json_object *parameters
 		append(out, size, advice);
 	}
 	if (!out[begin])
-		append(out, size, "end what uses it, or unmount it, and try again");
+		append(out, size, "unmount it, or end what uses it, and try again");
+}
+
+static void append_times(char *out, size_t size, const struct matter *m)
+{
+	int64_t count = object_int(m->parameters, "open_count", 0);
+	size_t used = strlen(out);
+
+	if (count == 1)
+		append(out, size, "once");
+	else
+		snprintf(out + used, size - used, "%" PRId64 " times", count);
+}
+
+static const char *given_option(const struct matter *m)
+{
+	return object_string(object_member(m->c->request, "options", json_type_object),
+			     object_string(m->parameters, "option", ""), "");
+}
+
+static void append_value_word(char *out, size_t size, const struct matter *m)
+{
+	char word[SHELL_WORD_SIZE];
+
+	append_escaped(out, size, shell_word(given_option(m), word, sizeof(word)));
+}
+
+static void append_directory(char *out, size_t size, const struct matter *m)
+{
+	char text[PATH_MAX], word[SHELL_WORD_SIZE], *slash;
+
+	snprintf(text, sizeof(text), "%s", given_option(m));
+	slash = strrchr(text, '/');
+	if (slash)
+		slash[slash == text] = 0;
+	append_escaped(out, size, shell_word(text, word, sizeof(word)));
 }
 
 static void append_option(char *out, size_t size, const struct matter *m)
 {
-	struct json_object *given = object_member(m->c->request, "options", json_type_object);
-	const char *option = object_string(m->parameters, "option", "");
-
-	append_escaped(out, size, option);
+	append_escaped(out, size, object_string(m->parameters, "option", ""));
 	append(out, size, "=");
-	append_escaped(out, size, object_string(given, option, ""));
+	append_escaped(out, size, given_option(m));
 }
 
-static void append_limits(char *out, size_t size, struct json_object *parameters)
+static void append_bytes(char *out, size_t size, struct json_object *object, const char *key)
 {
 	char text[24];
 
-	append(out, size, quantity_format_size((uint64_t)object_int(parameters, "min", 0), text));
+	append(out, size, quantity_format_size((uint64_t)object_int(object, key, 0), text));
+}
+
+static void append_size(char *out, size_t size, const struct matter *m)
+{
+	append_bytes(out, size, m->c->request, "size_bytes");
+}
+
+static void append_limits(char *out, size_t size, const struct matter *m)
+{
+	append_bytes(out, size, m->parameters, "min");
 	append(out, size, " to ");
-	append(out, size, quantity_format_size((uint64_t)object_int(parameters, "max", 0), text));
+	append_bytes(out, size, m->parameters, "max");
+}
+
+static uint64_t block_size(const struct matter *m)
+{
+	int64_t asked = object_int(m->c->request, "block_size", 0);
+
+	return asked > 0 ? (uint64_t)asked : DEFAULT_BLOCK_SIZE;
+}
+
+static void append_block(char *out, size_t size, const struct matter *m)
+{
+	size_t used = strlen(out);
+
+	snprintf(out + used, size - used, "%" PRIu64, block_size(m));
+}
+
+/* The one or two sizes next to the one that was given. */
+static void append_nearest(char *out, size_t size, const struct matter *m)
+{
+	uint64_t block = block_size(m), asked = (uint64_t)object_int(m->c->request, "size_bytes", 0);
+	uint64_t min = (uint64_t)object_int(m->parameters, "min", 0);
+	uint64_t max = (uint64_t)object_int(m->parameters, "max", INT64_MAX);
+	uint64_t least = (min + block - 1) / block * block, most = max - max % block;
+	uint64_t below = asked - asked % block, above = below + block;
+	bool has_below, has_above;
+	char text[2][24];
+
+	if (asked < least)
+		above = least;
+	if (asked > most)
+		below = most;
+	has_below = below > 0 && below >= least;
+	has_above = above <= most;
+	quantity_format_size(below, text[0]);
+	quantity_format_size(above, text[1]);
+	/* Two neighbours are told in one unit, which half a K is none of. */
+	if (has_below && has_above && block % 1024) {
+		snprintf(text[0], sizeof(text[0]), "%" PRIu64, below);
+		snprintf(text[1], sizeof(text[1]), "%" PRIu64, above);
+	}
+	append(out, size, has_below ? text[0] : "");
+	append(out, size, has_below && has_above ? " and " : "");
+	append(out, size, has_above ? text[1] : "");
 }
 
 /* True if the parameter has an option, and that is how the caller gave it. */
@@ -236,36 +349,59 @@ static bool append_parameter(char *out, size_t size, const struct matter *m, con
 	return option;
 }
 
+static void fill(const char *template, const struct matter *m, char *out, size_t size);
+
+static void append_hint(char *out, size_t size, const struct matter *m)
+{
+	const struct option_circumstances c = {
+		.is_root = m->c->is_root,
+		.has_size = object_int(m->c->request, "size_bytes", 0) > 0,
+	};
+
+	fill(option_hint(object_string(m->parameters, "reason", ""), &c), m, out, size);
+}
+
+static const struct {
+	const char *key;
+	void (*append)(char *out, size_t size, const struct matter *m);
+} made_here[] = {
+	{ "log", append_log },
+	{ "restart", append_restart },
+	{ "advice", append_advice },
+	{ "times", append_times },
+	{ "option=", append_option },
+	{ "value", append_value_word },
+	{ "directory", append_directory },
+	{ "hint", append_hint },
+	{ "size", append_size },
+	{ "limits", append_limits },
+	{ "block", append_block },
+	{ "nearest", append_nearest },
+};
+
 static void append_key(char *out, size_t size, const struct matter *m, const char *key)
 {
 	struct json_object *value;
-	char text[24];
 
-	if (strcmp(key, "log") == 0)
-		append(out, size, circumstances_log(m->c));
-	else if (strcmp(key, "advice") == 0)
-		append_advice(out, size, m->parameters);
-	else if (strcmp(key, "option=") == 0)
-		append_option(out, size, m);
-	else if (strcmp(key, "limits") == 0)
-		append_limits(out, size, m->parameters);
-	else if (strcmp(key, "size") == 0)
-		append(out, size, quantity_format_size(
-					  (uint64_t)object_int(m->c->request, "size_bytes", 0), text));
-	else if ((strcmp(key, "parameter") == 0 || strcmp(key, "field") == 0) &&
-		 append_parameter(out, size, m, key))
+	for (size_t i = 0; i < ARRAY_SIZE(made_here); i++) {
+		if (strcmp(key, made_here[i].key) == 0) {
+			made_here[i].append(out, size, m);
+			return;
+		}
+	}
+	if ((strcmp(key, "parameter") == 0 || strcmp(key, "field") == 0) &&
+	    append_parameter(out, size, m, key))
 		return;
-	else if (json_object_object_get_ex(m->parameters, key, &value) ||
-		 json_object_object_get_ex(m->c->request, key, &value))
+	if (json_object_object_get_ex(m->parameters, key, &value) ||
+	    json_object_object_get_ex(m->c->request, key, &value))
 		append_value(out, size, value);
 	else
 		append(out, size, "unknown");
 }
 
-/* Writes template with each {key} replaced. */
+/* Appends template with each {key} replaced. */
 static void fill(const char *template, const struct matter *m, char *out, size_t size)
 {
-	out[0] = 0;
 	while (*template) {
 		size_t plain = strcspn(template, "{");
 		const char *end = strchr(template + plain, '}');
@@ -306,9 +442,27 @@ static const struct wording *choose_option(const struct matter *m)
 
 	if (!json_object_object_get_ex(given, option, NULL))
 		return strcmp(option, "path") == 0 ? &path_missing : &option_missing;
-	if (strstr(object_string(m->parameters, "reason", ""), strerror(ENOENT)))
-		return &image_missing;
 	return &option_refused;
+}
+
+/* NULL too where the size is one that the backend serves, and this machine has not. */
+static const struct wording *choose_out_of_range(const struct matter *m)
+{
+	int64_t asked = object_int(m->c->request, "size_bytes", 0);
+
+	if (asked == 0)
+		return object_member(m->c->request, "options", json_type_object) ? &image_out_of_range : NULL;
+	if (asked >= object_int(m->parameters, "min", 0) &&
+	    asked <= object_int(m->parameters, "max", INT64_MAX) &&
+	    (uint64_t)asked % block_size(m) == 0)
+		return NULL;
+	return &size_out_of_range;
+}
+
+/* Nothing can be started for anybody then, whatever the call was. */
+static bool is_without_spawner(const struct matter *m)
+{
+	return strstr(object_string(m->parameters, "reason", ""), "start dmuser-spawner");
 }
 
 /* What this error means here; NULL: what it always means. */
@@ -320,6 +474,12 @@ static const struct wording *choose(const char *error, const struct matter *m)
 		return choose_no_volume(m);
 	if (strcmp(error, "io.dmuser.InvalidOption") == 0)
 		return create ? choose_option(m) : NULL;
+	if (strcmp(error, "io.dmuser.BackingInUse") == 0)
+		return create ? &backing_held : NULL;
+	if (strcmp(error, "io.dmuser.InvalidSize") == 0)
+		return create ? choose_out_of_range(m) : NULL;
+	if (strcmp(error, "io.dmuser.BackendFailed") == 0)
+		return is_without_spawner(m) ? &spawner_missing : NULL;
 	if (strcmp(error, "org.varlink.service.InvalidParameter") != 0)
 		return NULL;
 	if (create && strcmp(object_string(m->parameters, "parameter", ""), "size_bytes") == 0)
@@ -346,6 +506,7 @@ void explain_reply_in(const struct circumstances *c, const char *error,
 		w = wording_find(error);
 	if (w) {
 		ret->exit_code = w->exit_code;
+		ret->sentence[0] = ret->hint[0] = 0;
 		fill(w->sentence, &m, ret->sentence, sizeof(ret->sentence));
 		fill(w->hint, &m, ret->hint, sizeof(ret->hint));
 		return;

@@ -2,15 +2,13 @@
 /* Who keeps a volume's device open, and what ends that; see holder.h. */
 #include "ctl/holder.h"
 #include "ctl/escape.h"
+#include "ctl/shell-word.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* As a shell takes it: a quote in it becomes four bytes, and two are around it. */
-#define WORD_SIZE (4 * PATH_MAX + 3)
 
 /* The kernel writes blanks and backslashes of a path as \ooo. */
 static void unescape_octal(char *text)
@@ -31,24 +29,6 @@ static void unescape_octal(char *text)
 	*to = 0;
 }
 
-/* As a shell takes it for one word. */
-static void quote(const char *word, char *out, size_t size)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789/._-+:@,=";
-	size_t used = 0;
-
-	if (word[0] && word[strspn(word, plain)] == 0) {
-		snprintf(out, size, "%s", word);
-		return;
-	}
-	used += (size_t)snprintf(out, size, "'");
-	for (; *word && used + 6 < size; word++)
-		used += (size_t)snprintf(out + used, size - used, *word == '\'' ? "'\\''" : "%c",
-					 *word);
-	snprintf(out + used, size - used, "'");
-}
-
 /* Whether that process sees other mounts than this one. If that cannot be known, it does not. */
 static bool sees_other_mounts(int pid)
 {
@@ -66,7 +46,7 @@ static void advise_mount(const char *mount, char *out, size_t size)
 {
 	const char *process = strstr(mount, " (pid ");
 	size_t length = process ? (size_t)(process - mount) : strlen(mount);
-	char where[PATH_MAX], word[WORD_SIZE];
+	char where[PATH_MAX], word[SHELL_WORD_SIZE];
 	int pid = 0;
 
 	out[0] = 0;
@@ -74,7 +54,7 @@ static void advise_mount(const char *mount, char *out, size_t size)
 		return;
 	snprintf(where, sizeof(where), "%.*s", (int)length, mount);
 	unescape_octal(where);
-	quote(where, word, sizeof(word));
+	shell_word(where, word, sizeof(word));
 	if (process && sscanf(process, " (pid %d)", &pid) == 1 && sees_other_mounts(pid))
 		snprintf(out, size, "nsenter -m -t %d umount %s", pid, word);
 	else
@@ -83,7 +63,7 @@ static void advise_mount(const char *mount, char *out, size_t size)
 
 char *holder_advice(const char *holder, char *out, size_t out_size)
 {
-	char text[WORD_SIZE + 64] = "";
+	char text[SHELL_WORD_SIZE + 64] = "";
 
 	if (strncmp(holder, "mount ", 6) == 0)
 		advise_mount(holder + 6, text, sizeof(text));
@@ -92,5 +72,8 @@ char *holder_advice(const char *holder, char *out, size_t out_size)
 	else if (strncmp(holder, "device ", 7) == 0)
 		snprintf(text, sizeof(text), "remove %s, which lies on top of it (lsblk shows both)",
 			 holder);
+	else if (strncmp(holder, "volume ", 7) == 0)
+		snprintf(text, sizeof(text), "dmuserctl release %s first, which lies on top of it",
+			 holder + 7);
 	return escape_text(text, out, out_size);
 }

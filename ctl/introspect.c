@@ -37,11 +37,11 @@ static int run(struct context *context, int argc, char **argv)
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0)
 		r = context_option(context, option);
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 0, 1);
+	r = usage_check_count(context, argc, argv, 0, 1);
 	if (r)
 		return r;
 	object_set_string(parameters, "interface", argc > optind ? argv[optind] : "io.dmuser");

@@ -9,17 +9,28 @@ static const char help[] =
 "Usage: dmuserctl list [OPTION]...\n"
 "\n"
 "Lists your volumes; everybody's, if you are root. HELD BY is the container that a volume is bound to, or\n"
-"'kept' (until it is released by hand), or 'leased' (to a connection).\n"
+"'kept' (until it is released by hand), or 'leased' (to a connection). REASON, why a volume is degraded or\n"
+"not gone yet, is there if one is not active; 'dmuserctl show NAME' says what to do about it.\n"
 "\n"
 "  --json          print the reply as JSON\n"
 "  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
 "  --address PATH  dmuserd's socket\n";
 
+static bool is_any_amiss(struct json_object *parameters)
+{
+	for (size_t i = 0; i < object_array_length(parameters, "volumes"); i++)
+		if (!volume_view_is_active(object_array_element(parameters, "volumes", i)))
+			return true;
+	return false;
+}
+
 static void print_table(struct json_object *parameters)
 {
 	static const char *const headings[] = { "NAME", "STATE", "SIZE", "BACKEND", "DEVICE", "HELD BY",
-						"OWNER" };
-	_cleanup_(table_freep) struct table *table = table_new(headings, ARRAY_SIZE(headings));
+						"OWNER", "REASON" };
+	bool with_reasons = is_any_amiss(parameters);
+	_cleanup_(table_freep) struct table *table =
+		table_new(headings, ARRAY_SIZE(headings) - !with_reasons);
 
 	for (size_t i = 0; i < object_array_length(parameters, "volumes"); i++) {
 		struct json_object *volume = object_array_element(parameters, "volumes", i);
@@ -32,6 +43,8 @@ static void print_table(struct json_object *parameters)
 		table_add(table, object_string(volume, "device", ""));
 		table_add(table, volume_view_held_by(volume, text));
 		table_add(table, volume_view_owner(volume, text));
+		if (with_reasons)
+			table_add(table, object_string(volume, "error", ""));
 	}
 	table_print(table, stdout);
 }

@@ -47,11 +47,11 @@ static int run(struct context *context, int argc, char **argv)
 	static const struct option options[] = { COMMON_OPTIONS };
 	int timeout_ms, option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0)
 		r = context_option(context, option);
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 0, 0);
+	r = usage_check_count(context, argc, argv, 0, 0);
 	if (r == 0)
 		r = context_send(context, "io.dmuser.Subscribe", NULL, DMUSER_CALL_MORE);
 	timeout_ms = context->timeout_ms;

@@ -13,9 +13,12 @@ static const char help[] =
 "       dmuserctl release --container ID [OPTION]...\n"
 "\n"
 "Ends one volume, or all of a container: waits for outstanding I/O, fails what is left, and removes\n"
-"the device. A device that is still open goes when its last user closes it; who uses it is said, and\n"
-"the exit status is 7. What is in a volume's backing (the image of the file backend) stays.\n"
+"the device. What is in a volume's backing (the image of the file backend) stays.\n"
+"A volume whose device is open, as that of a mounted one is, stays as it is, and who has it open is\n"
+"said; the exit status is 7. --force ends it all the same: whoever has it open gets I/O errors, a file\n"
+"system on it loses what was not written yet, and the device goes when its last user closes it.\n"
 "\n"
+"  --force         also if the device is open\n"
 "  --container ID  all volumes that are bound to it; with NAME, its volume of that name\n"
 "  --owner UID     another owner's volume (root)\n"
 "  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: 5000)\n"
@@ -41,11 +44,13 @@ static int take_options(struct context *context, int argc, char **argv,
 		{ "container", required_argument, NULL, 'c' },
 		{ "owner", required_argument, NULL, 'o' },
 		{ "timeout-ms", required_argument, NULL, 't' },
+		{ "force", no_argument, NULL, 'f' },
 		COMMON_OPTIONS,
 	};
+	bool force = false;
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0) {
 		switch (option) {
 		case 'c':
 			if (usage_take_container_id(context, optarg))
@@ -58,10 +63,15 @@ static int take_options(struct context *context, int argc, char **argv,
 		case 't':
 			r = take_timeout_ms(context, optarg, parameters);
 			break;
+		case 'f':
+			force = true;
+			break;
 		default:
 			r = context_option(context, option);
 		}
 	}
+	if (!force)
+		object_set_bool(parameters, "unless_open", true);
 	return r;
 }
 
@@ -72,9 +82,9 @@ static int check(struct context *context, int argc, char **argv, struct json_obj
 	int r;
 
 	if (!container && argc == optind)
-		return usage_error(context, "a volume's name, or --container, is missing");
+		return usage_missing(context, "release needs NAME or --container ID");
 	if (argc > optind) {
-		r = usage_check_count(context, argc, 1, 1);
+		r = usage_check_count(context, argc, argv, 1, 1);
 		if (r == 0)
 			r = usage_take_name(context, argv[optind]);
 		if (r)

@@ -11,8 +11,8 @@
 static const char help[] =
 "Usage: dmuserctl show NAME [OPTION]...\n"
 "\n"
-"Shows all about one volume. Then what its worker may do, as this program itself reads it in /proc: root\n"
-"sees all of it.\n"
+"Shows all about one volume, and what to do about one that is degraded. Then what its worker may do, as\n"
+"this program itself reads it in /proc: root sees all of it.\n"
 "\n"
 "  --container ID  that container's, where several have a volume of that name\n"
 "  --owner UID     another owner's volume (root)\n"
@@ -52,7 +52,7 @@ static int take_options(struct context *context, int argc, char **argv,
 	};
 	int option, r = -1;
 
-	while (r < 0 && (option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r < 0 && (option = context_next_option(context, argc, argv, "h", options)) >= 0) {
 		switch (option) {
 		case 'c':
 			if (usage_take_container_id(context, optarg))
@@ -79,7 +79,7 @@ static int run(struct context *context, int argc, char **argv)
 	r = take_options(context, argc, argv, parameters);
 	if (r >= 0)
 		return r;
-	r = usage_check_count(context, argc, 1, 1);
+	r = usage_check_count(context, argc, argv, 1, 1);
 	if (r == 0)
 		r = usage_take_name(context, argv[optind]);
 	if (r)

@@ -3,10 +3,14 @@
 #include "ctl/volume-view.h"
 #include "ctl/escape.h"
 #include "ctl/quantity.h"
+#include "util/cleanup.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
 
 char *volume_view_owner(struct json_object *volume, char *out)
 {
@@ -33,6 +37,74 @@ char *volume_view_held_by(struct json_object *volume, char *out)
 	const char *container = object_string(volume, "container", NULL);
 
 	snprintf(out, 192, "%s", container ? container : object_bool(volume, "keep") ? "kept" : "leased");
+	return out;
+}
+
+bool volume_view_is_active(struct json_object *volume)
+{
+	return strcmp(object_string(volume, "state", ""), "active") == 0;
+}
+
+/* A line of a file below /sys/block/dm-N/dm; "" if it cannot be read. */
+static void read_line(const char *root, const char *node, const char *file, char *out, size_t size)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[PATH_MAX];
+
+	out[0] = 0;
+	snprintf(path, sizeof(path), "%s/sys/block/%s/dm/%s", root, node, file);
+	f = fopen(path, "re");
+	if (f && fgets(out, (int)size, f))
+		out[strcspn(out, "\n")] = 0;
+	else
+		out[0] = 0;
+}
+
+char *volume_view_link(struct json_object *volume, const char *root,
+		       char out[static VOLUME_VIEW_LINK_SIZE])
+{
+	const char *node = object_string(volume, "device", "");
+	char name[VOLUME_VIEW_LINK_SIZE - sizeof("/dev/mapper/")], uuid[160], wanted[160];
+
+	out[0] = 0;
+	if (strncmp(node, "/dev/dm-", strlen("/dev/dm-")) != 0 || strchr(node + strlen("/dev/"), '/'))
+		return out;
+	node += strlen("/dev/");
+	/* The number may be another device's by now. */
+	read_line(root, node, "uuid", uuid, sizeof(uuid));
+	snprintf(wanted, sizeof(wanted), "DMUSER-%s", object_string(volume, "uuid", "?"));
+	read_line(root, node, "name", name, sizeof(name));
+	if (strcmp(uuid, wanted) == 0 && name[0])
+		snprintf(out, VOLUME_VIEW_LINK_SIZE, "/dev/mapper/%s", name);
+	return out;
+}
+
+char *volume_view_words(struct json_object *volume, char *out)
+{
+	const char *container = object_string(volume, "container", NULL);
+	int64_t owner = object_int(volume, "owner", -1);
+	char text[512], number[48] = "";
+
+	if (owner >= 0 && owner != geteuid())
+		snprintf(number, sizeof(number), " --owner %" PRId64, owner);
+	snprintf(text, sizeof(text), "%s%s%s%s", object_string(volume, "name", "?"),
+		 container ? " --container " : "", container ? container : "", number);
+	return escape_text(text, out, 512);
+}
+
+char *volume_view_next(struct json_object *volume, char out[static VOLUME_VIEW_NEXT_SIZE])
+{
+	const char *state = object_string(volume, "state", "");
+	char words[512];
+
+	out[0] = 0;
+	volume_view_words(volume, words);
+	if (strcmp(state, "degraded") == 0)
+		snprintf(out, VOLUME_VIEW_NEXT_SIZE,
+			 "unmount it if it is mounted; dmuserctl release %s, then create it again", words);
+	else if (strcmp(state, "releasing") == 0 && object_string(volume, "error", NULL))
+		snprintf(out, VOLUME_VIEW_NEXT_SIZE,
+			 "end what has it open, and it goes; dmuserctl release %s says what to do", words);
 	return out;
 }
 
@@ -69,13 +141,17 @@ void volume_view_print(struct json_object *volume, FILE *file)
 	const char *container = object_string(volume, "container", NULL);
 	const char *error = object_string(volume, "error", NULL);
 	int64_t worker = object_int(volume, "worker_pid", 0);
-	char owner[64], name[256];
+	char owner[64], name[256], text[VOLUME_VIEW_NEXT_SIZE];
 
 	fprintf(file, "%s\n", escape_text(object_string(volume, "name", "?"), name, sizeof(name)));
 	fact(file, "State", "%s", object_string(volume, "state", "unknown"));
 	if (error)
 		fact(file, "Error", "%s", error);
+	if (volume_view_next(volume, text)[0])
+		fprintf(file, "  %-12s %s\n", "To do", text);
 	fact(file, "Device", "%s", object_string(volume, "device", "none yet"));
+	if (volume_view_link(volume, "", text)[0])
+		fact(file, "Also as", "%s", text);
 	print_storage(volume, file);
 	fact(file, "Owner", "%s (uid %" PRId64 ")", volume_view_owner(volume, owner),
 	     object_int(volume, "owner", -1));

@@ -43,7 +43,7 @@ kill_dmuserd() {
 # Once a test is over that may have failed: the next one finds a dmuserd that answers, and no volume.
 recover() {
 	! is_over "$(dmuserd_pid)" || start_dmuserd
-	dmuserctl --json list | jq -r '.volumes[].name' | xargs -rn1 dmuserctl release --timeout 20s >/dev/null
+	dmuserctl --json list | jq -r '.volumes[].name' | xargs -rn1 dmuserctl release --force --timeout 20s >/dev/null
 }
 
 clean_up() {

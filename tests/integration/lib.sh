@@ -189,7 +189,7 @@ tidy_up_after_failure() {
 	! is_over "$(spawner_pid)" || restart_spawner
 	kill -CONT "$(spawner_pid)"
 	! is_over "$(dmuserd_pid)" || start_dmuserd
-	dmuserctl --json list | jq -r '.volumes[].name' | xargs -rn1 dmuserctl release --timeout 20s
+	dmuserctl --json list | jq -r '.volumes[].name' | xargs -rn1 dmuserctl release --force --timeout 20s
 }
 
 # Events

@@ -76,7 +76,10 @@ static void assert_printed(const char *text)
 	"{\"name\":\"path\",\"summary\":\"The image\",\"kind\":\"string\",\"required\":true,"           \
 	"\"min\":2,\"max\":4095,\"opens\":\"file\"},"                                                  \
 	"{\"name\":\"depth\",\"summary\":\"How deep\",\"kind\":\"integer\",\"required\":false,"         \
-	"\"min\":1,\"max\":9}]},"                                                                   \
+	"\"min\":1,\"max\":9},"                                                                    \
+	"{\"name\":\"start\",\"summary\":\"Where\",\"kind\":\"size\",\"required\":false,"              \
+	"\"min\":0,\"max\":1099511627776},"                                                          \
+	"{\"name\":\"word\",\"summary\":\"A word\",\"kind\":\"string\",\"required\":false}]},"         \
 	"{\"type\":\"odd\",\"summary\":\"\\u001b[2J\",\"profile\":\"odd\",\"size_min\":512,"             \
 	"\"size_max\":9223372036854775807,\"resources\":[],\"options\":[],\"missing\":\"/no/odd.bpf\"}],"  \
 	"\"rejected\":[{\"type\":\"bad\",\"reason\":\"bad.json: field \\\"size\\\"\"}]}"
@@ -95,6 +98,8 @@ static void backends_are_shown_with_what_they_take(void **state)
 		       "  --size SIZE            4K to 1T; what FILE has, if left out\n"
 		       "  -o path=FILE           The image, 2 to 4095 bytes long (needed)\n"
 		       "  -o depth=NUMBER        How deep, 1 to 9\n"
+		       "  -o start=SIZE          Where, 0 to 1T\n"
+		       "  -o word=TEXT           A word\n"
 		       "odd: ");
 	assert_printed("  cannot be used: there is no /no/odd.bpf\n"
 		       "  --size SIZE            512 or more (needed)\n"
@@ -120,6 +125,35 @@ static void create_sends_what_was_asked_for(void **state)
 	assert_int_equal(RUN(takes_create, "create", "a", "--backend", "memory", "--size", "64M", "-o",
 			     "k=v=w", "--block-size", "4096", "--read-only"), 0);
 	assert_string_equal(output, "a: created, /dev/dm-3, 64M\n");
+}
+
+static void takes_sizes_in_bytes(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.ListBackends\"}");
+	fake_reply(s, "{\"parameters\":" BACKENDS "}", NULL, 0);
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"file\","
+			    "\"options\":{\"start\":\"4096\",\"word\":\"8M\",\"depth\":\"2K\"},"
+			    "\"name\":\"a\",\"keep\":true}}");
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":true}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void takes_digits_at_once(int s)
+{
+	const char *call = fake_expect_call(s, NULL, NULL);
+
+	if (!strstr(call, "\"start\":\"4096\""))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":true}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+/* The interface takes bytes; which options are sizes, the backend's manifest says. */
+static void an_option_that_is_a_size_is_given_as_size_is(void **state)
+{
+	assert_int_equal(RUN(takes_sizes_in_bytes, "create", "a", "--backend", "file", "-o", "start=4K", "-o",
+			     "word=8M", "-o", "depth=2K"), 0);
+	assert_int_equal(RUN(takes_digits_at_once, "create", "a", "--backend", "file", "-o", "start=4096"), 0);
 }
 
 static void takes_create_with_pidfd(int s)
@@ -162,7 +196,7 @@ static void create_of_a_degraded_volume_fails(void **state)
 			     "1M"), 1);
 	assert_printed("a: exists already");
 	assert_printed("degraded, and its I/O fails: the worker was killed");
-	assert_printed("hint: dmuserctl release a");
+	assert_printed("hint: unmount it if it is mounted; dmuserctl release a, then create it again\n");
 }
 
 static void takes_a_lease(int s)
@@ -184,16 +218,49 @@ static void lists_two(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.List\"}");
 	fake_reply(s, "{\"parameters\":{\"volumes\":[" VOLUME ",{\"name\":\"b\\u001b[2J\","
-		      "\"owner\":4000000,\"state\":\"degraded\",\"container\":\"c1\"}]}}", NULL, 0);
+		      "\"owner\":4000000,\"state\":\"degraded\",\"container\":\"c1\","
+		      "\"error\":\"killed\\u001b\"}]}}", NULL, 0);
 	fake_expect_close(s);
 }
 
 static void list_is_a_table_in_which_nothing_acts(void **state)
 {
 	assert_int_equal(RUN(lists_two, "list"), 0);
-	assert_printed("NAME      STATE     SIZE  BACKEND  DEVICE     HELD BY  OWNER\n");
-	assert_printed("a         active    64M   memory   /dev/dm-3  kept     root\n");
-	assert_printed("b\\x1b[2J  degraded  -     -        -          c1       4000000\n");
+	assert_printed("NAME      STATE     SIZE  BACKEND  DEVICE     HELD BY  OWNER    REASON\n");
+	assert_printed("a         active    64M   memory   /dev/dm-3  kept     root     -\n");
+	assert_printed("b\\x1b[2J  degraded  -     -        -          c1       4000000  killed\\x1b\n");
+}
+
+static void lists_one_that_is_well(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"parameters\":{\"volumes\":[" VOLUME "]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void list_has_reasons_only_where_something_is_amiss(void **state)
+{
+	assert_int_equal(RUN(lists_one_that_is_well, "list"), 0);
+	assert_printed("OWNER\n");
+	assert_null(strstr(output, "REASON"));
+}
+
+static void describes_a_degraded_one(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"parameters\":{\"volume\":{\"name\":\"a\",\"state\":\"degraded\","
+		   "\"error\":\"the worker was killed\",\"size_bytes\":1048576}}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void show_says_what_to_do_about_a_degraded_one(void **state)
+{
+	assert_int_equal(RUN(describes_a_degraded_one, "show", "a"), 0);
+	assert_printed("  State        degraded\n"
+		       "  Error        the worker was killed\n"
+		       "  To do        unmount it if it is mounted; dmuserctl release a, then create it again\n");
+	assert_int_equal(RUN(describes_a_degraded_one, "show", "a", "--json"), 0);
+	assert_null(strstr(output, "release"));
 }
 
 static void list_as_json_is_json(void **state)
@@ -242,7 +309,7 @@ static void an_error_is_a_sentence_a_hint_and_an_exit_code(void **state)
 static void releases_slowly(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"timeout_ms\":100,"
-			    "\"container\":\"c1\"}}");
+			    "\"container\":\"c1\",\"unless_open\":true}}");
 	fake_reply(s, "{\"parameters\":{\"released\":[{\"name\":\"a\",\"owner\":0,\"stage\":\"gone\","
 		      "\"holders\":[]},{\"name\":\"b\",\"owner\":0,\"stage\":\"device_busy\",\"holders\":"
 		      "[\"pid 7 (fio)\",\"mount /mnt\"]}]}}", NULL, 0);
@@ -258,6 +325,32 @@ static void a_release_that_is_not_over_says_who_is_in_the_way(void **state)
 		       "  hint: umount /mnt\n");
 	assert_int_equal(RUN(releases_slowly, "release", "--json", "--timeout-ms", "100", "--container",
 			     "c1"), 7);
+}
+
+static void finds_it_open(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"unless_open\":true,"
+			    "\"name\":\"a\"}}");
+	fake_reply(s, "{\"error\":\"io.dmuser.VolumeBusy\",\"parameters\":{\"name\":\"a\",\"open_count\":1,"
+		      "\"holders\":[\"volume b\"]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void takes_a_release_by_force(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"name\":\"a\"}}");
+	fake_reply(s, "{\"parameters\":{\"released\":[{\"name\":\"a\",\"owner\":0,\"stage\":\"gone\","
+		      "\"holders\":[]}]}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void what_is_in_use_is_released_by_force_only(void **state)
+{
+	assert_int_equal(RUN(finds_it_open, "release", "a"), 7);
+	assert_string_equal(output, "dmuserctl: volume 'a' is in use: its device is open once (volume b)\n"
+				    "  hint: dmuserctl release b first, which lies on top of it; or dmuserctl "
+				    "release a --force, which fails its I/O\n");
+	assert_int_equal(RUN(takes_a_release_by_force, "release", "a", "--force"), 0);
 }
 
 static void releases_nothing(int s)
@@ -310,32 +403,64 @@ static void an_error_names_the_option_and_call_s_the_parameter(void **state)
 }
 
 /* Each is found before dmuserd is asked, and told in a sentence that names the option. */
-static void what_is_wrong_with_a_size_is_said(void **state)
+static void what_is_no_size_is_said(void **state)
+{
+	static const struct {
+		const char *size, *said;
+	} cases[] = {
+		{ "0", "--size must be more than 0\n" },
+		{ "0K", "--size must be more than 0\n" },
+		{ "-5", "--size must be more than 0, and '-5' is negative\n" },
+		{ "9223372036854775808", "--size 9223372036854775808 is too large: it must be" },
+		{ "18446744073709551616", "--size 18446744073709551616 is too large" },
+		{ "8388608T", "--size 8388608T is too large" },
+		{ "64MB", "--size takes bytes, or a number with one of K, M, G, T after it" },
+		{ "1.5G", "such as 64M, not '1.5G'\n" },
+		{ "", "--size takes bytes" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(RUN(NULL, "create", "a", "--backend", "m", "--size", cases[i].size), 2);
+		assert_printed(cases[i].said);
+		assert_null(strstr(output, "size_bytes"));
+	}
+}
+
+#define TOO_SMALL "and the smallest that backend file serves has 4096"
+
+static void says_that_it_is_too_small(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidSize\",\"parameters\":{\"reason\":\"the volume has 512 "
+		      "bytes, " TOO_SMALL "\",\"min\":4096,\"max\":1099511627776}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+/* Whether it is no whole number of blocks, or one of too few: the same words, the same sizes, the same end. */
+static void a_size_that_cannot_be_had_is_answered_alike(void **state)
 {
 	static const struct {
 		const char *size, *block_size, *said;
 	} cases[] = {
-		{ "0", "512", "--size must be more than 0\n" },
-		{ "0K", "512", "--size must be more than 0\n" },
-		{ "-5", "512", "--size must be more than 0, and '-5' is negative\n" },
-		{ "9223372036854775808", "512", "--size 9223372036854775808 is too large: it must be" },
-		{ "18446744073709551616", "512", "--size 18446744073709551616 is too large" },
-		{ "8388608T", "512", "--size 8388608T is too large" },
-		{ "64MB", "512", "--size takes bytes, or a number with one of K, M, G, T after it" },
-		{ "1.5G", "512", "such as 64M, not '1.5G'\n" },
-		{ "", "512", "--size takes bytes" },
-		{ "1000000", "512", "--size must be a multiple of the block size, 512 bytes; nearest to "
-				    "1000000: 999936 and 1000448\n" },
-		{ "5K", "4096", "the block size, 4096 bytes; nearest to 5120: 4K and 8K\n" },
-		{ "100", "512", "nearest to 100: 512; memory and file take 4K and more\n" },
-		{ "9223372036854775807", "512", "nearest to 9223372036854775807: 9223372036854775296\n" },
+		{ "100", "512", "the volume has 100 bytes, " TOO_SMALL "\n"
+				"  hint: sizes from 4K to 1T can be, in multiples of the block size (512 "
+				"bytes); nearest to 100: 4K\n" },
+		{ "1000000", "512", "1000000 bytes are no multiple of the block size, 512\n" },
+		{ "1000000", "512", "nearest to 1000000: 999936 and 1000448\n" },
+		{ "5K", "4096", "(4096 bytes); nearest to 5K: 4K and 8K\n" },
+		{ "9223372036854775807", "512", "the largest that backend file serves has 1099511627776\n" },
+		{ "9223372036854775807", "512", "nearest to 9223372036854775807: 1T\n" },
 	};
 
+	assert_int_equal(RUN(says_that_it_is_too_small, "create", "a", "--backend", "file", "--size", "512"), 1);
+	assert_string_equal(output, "dmuserctl: that size cannot be had: the volume has 512 bytes, " TOO_SMALL
+				    "\n  hint: sizes from 4K to 1T can be, in multiples of the block size (512 "
+				    "bytes); nearest to 512: 4K\n");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(RUN(NULL, "create", "a", "--backend", "m", "--size", cases[i].size,
-				     "--block-size", cases[i].block_size), 2);
+		assert_int_equal(RUN(takes_list_backends, "create", "a", "--backend", "file", "--size",
+				     cases[i].size, "--block-size", cases[i].block_size), 1);
+		assert_printed("dmuserctl: that size cannot be had: ");
 		assert_printed(cases[i].said);
-		assert_null(strstr(output, "size_bytes"));
 	}
 }
 
@@ -515,6 +640,71 @@ static void a_wrong_command_line_never_reaches_the_server(void **state)
 	}
 }
 
+/* Words end with NULL; what is said has no program's name in front but dmuserctl's. */
+static void what_was_meant_is_said(void **state)
+{
+	static const struct {
+		const char *words[8], *said;
+	} cases[] = {
+		{ { "relase", "a" }, "there is no command 'relase': did you mean 'release'?" },
+		{ { "lst" }, "there is no command 'lst': did you mean 'list'?" },
+		{ { "frobnicate" }, "there is no command 'frobnicate'\n" },
+		{ { "--jsn", "list" }, "dmuserctl has no option '--jsn': did you mean --json?" },
+		{ { "create", "a", "--sise=64M" }, "create has no option '--sise': did you mean --size?" },
+		{ { "create", "a", "--sise", "64M" }, "create has no option '--sise': did you mean --size?" },
+		{ { "create", "a", "-size", "64M" }, "create has no option '-size': did you mean --size?" },
+		{ { "create", "a", "-s", "64M" }, "create has no option '-s': did you mean --size?" },
+		{ { "create", "a", "-x" }, "create has no option '-x'\n" },
+		{ { "create", "--b", "memory" }, "'--b' is the beginning of more than one option" },
+		{ { "create", "a", "--size" }, "--size needs a value" },
+		{ { "create", "a", "-o" }, "-o needs a value" },
+		{ { "list", "--json=1" }, "--json takes no value" },
+		{ { "list", "--forc\x1b" }, "list has no option '--forc\\x1b'\n" },
+		{ { "create", "a", "path=/x", "--backend", "file" }, "did you mean -o path=/x?" },
+		{ { "create", "path=/x" }, "did you mean -o path=/x?" },
+		{ { "create", "a", "size=64M" }, "did you mean --size=64M?" },
+		{ { "create", "a", "b" }, "create takes no more than 1 argument, and 'b' is one too many" },
+		{ { "list", "b" }, "list takes no argument, and 'b' is one\n" },
+		{ { "create" }, "create needs NAME\nUsage: dmuserctl create NAME --backend TYPE" },
+		{ { "create", "a" }, "--backend is missing" },
+		{ { "create", "a" }, "\nUsage: dmuserctl create NAME --backend TYPE" },
+		{ { "show" }, "show needs NAME\nUsage: dmuserctl show NAME [OPTION]...\n" },
+		{ { "bind" }, "bind needs NAME\nUsage: dmuserctl bind NAME --container ID" },
+		{ { "bind", "a" }, "bind needs --container ID and --pid PID\nUsage: " },
+		{ { "bind", "a", "--pid", "1" }, "--container is missing" },
+		{ { "call" }, "call needs METHOD\nUsage: dmuserctl call METHOD" },
+		{ { "release" }, "release needs NAME or --container ID\nUsage: dmuserctl release NAME" },
+		{ { "--json" }, "a command is missing\nUsage: dmuserctl [OPTION]... COMMAND" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(run_on(NULL, cases[i].words), 2);
+		assert_printed(cases[i].said);
+		if (strncmp(output, "dmuserctl: ", strlen("dmuserctl: ")) != 0)
+			fail_msg("begins otherwise: %s", output);
+		assert_printed("--help'.\n");
+	}
+}
+
+static void has_no_spawner(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"no process that reads "
+		      "requests could be started (Connection reset by peer): start dmuser-spawner, or restart "
+		      "dmuserd, which does\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void without_the_spawner_it_is_the_service_that_fails(void **state)
+{
+	assert_int_equal(RUN(has_no_spawner, "ping"), 1);
+	assert_printed("dmuserctl: dmuserd can start no process, as its spawner is not there: ");
+	assert_null(strstr(output, "the volume's process"));
+	assert_printed("volumes that there are live on\n");
+	assert_int_equal(RUN(has_no_spawner, "list"), 1);
+	assert_null(strstr(output, "the volume's process"));
+}
+
 static void every_command_has_its_help(void **state)
 {
 	static const char *const commands[] = { "create", "list", "show", "bind", "release", "monitor",
@@ -539,18 +729,23 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_sends_what_was_asked_for),
 		cmocka_unit_test(backends_are_shown_with_what_they_take),
+		cmocka_unit_test(an_option_that_is_a_size_is_given_as_size_is),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(create_of_a_degraded_volume_fails),
 		cmocka_unit_test(a_lease_ends_when_stdin_closes),
 		cmocka_unit_test(list_is_a_table_in_which_nothing_acts),
+		cmocka_unit_test(list_has_reasons_only_where_something_is_amiss),
 		cmocka_unit_test(list_as_json_is_json),
+		cmocka_unit_test(show_says_what_to_do_about_a_degraded_one),
 		cmocka_unit_test(show_tells_all_and_escapes_it),
 		cmocka_unit_test(an_error_is_a_sentence_a_hint_and_an_exit_code),
 		cmocka_unit_test(a_release_that_is_not_over_says_who_is_in_the_way),
+		cmocka_unit_test(what_is_in_use_is_released_by_force_only),
 		cmocka_unit_test(a_container_without_volumes_is_said_to_have_none),
 		cmocka_unit_test(one_container_s_volume_is_shown_and_released_by_both_names),
 		cmocka_unit_test(an_error_names_the_option_and_call_s_the_parameter),
-		cmocka_unit_test(what_is_wrong_with_a_size_is_said),
+		cmocka_unit_test(what_is_no_size_is_said),
+		cmocka_unit_test(a_size_that_cannot_be_had_is_answered_alike),
 		cmocka_unit_test(monitor_prints_each_event_and_tells_of_the_end),
 		cmocka_unit_test(call_calls_anything),
 		cmocka_unit_test(introspect_prints_lines),
@@ -559,6 +754,8 @@ int main(void)
 		cmocka_unit_test(the_doctor_follows_nobody_who_calls_himself_dmuserd),
 		cmocka_unit_test(no_server_is_unreachable),
 		cmocka_unit_test(a_wrong_command_line_never_reaches_the_server),
+		cmocka_unit_test(what_was_meant_is_said),
+		cmocka_unit_test(without_the_spawner_it_is_the_service_that_fails),
 		cmocka_unit_test(every_command_has_its_help),
 	};
 

@@ -69,7 +69,8 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	assert_string_equal(e.sentence, "volume 'a' is in use: its device is open 2 times "
 					"(pid 7 (fio), mount /mnt)");
 	assert_int_equal(e.exit_code, EXIT_BUSY);
-	assert_string_equal(e.hint, "end pid 7 (fio); umount /mnt");
+	assert_string_equal(e.hint, "end pid 7 (fio); umount /mnt; or dmuserctl release a --force, which "
+				    "fails its I/O");
 	e = explained("io.dmuser.VolumeBusy", "{\"name\":\"a\",\"open_count\":2,\"holders\":[]}");
 	assert_non_null(strstr(e.hint, "unmount it"));
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[\"file\",\"memory\"]}");
@@ -126,7 +127,98 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 	e = explained_to(true, MEMORY(",\"size_bytes\":512"), "io.dmuser.InvalidSize",
 			 "{\"reason\":\"too small\",\"min\":4096,\"max\":1099511627776}");
 	assert_string_equal(e.sentence, "that size cannot be had: too small");
-	assert_non_null(strstr(e.hint, "from 4K to 1T"));
+	assert_string_equal(e.hint, "sizes from 4K to 1T can be, in multiples of the block size (512 bytes); "
+				    "nearest to 512: 4K");
+	/* One that the backend serves, and this machine has not; and one that was found, not given. */
+	e = explained_to(true, MEMORY(",\"size_bytes\":8192"), "io.dmuser.InvalidSize",
+			 "{\"reason\":\"no memory\",\"min\":4096,\"max\":1099511627776}");
+	assert_null(strstr(e.hint, "nearest"));
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
+			 "{\"reason\":\"too small\",\"min\":4096,\"max\":1099511627776}");
+	assert_non_null(strstr(e.hint, "truncate -s SIZE FILE"));
+}
+
+#define REFUSED_PATH(size)                                                                                 \
+	FILE_BACKED(",\"options\":{\"path\":\"/srv/a b/x\"}" size)
+
+/* What dmuserd says, who asked and with what, and what they are told to do. */
+static void each_refusal_of_a_path_has_the_hint_that_fits(void **state)
+{
+	static const char sized[] = REFUSED_PATH(",\"size_bytes\":1048576"), plain[] = REFUSED_PATH("");
+	static const struct {
+		bool is_root;
+		const char *request, *reason, *hint;
+	} cases[] = {
+		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for",
+		  "truncate -s 1M '/srv/a b/x'" },
+		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for", "leave out --size" },
+		{ true, plain, "P is neither a regular file nor a block device", "'/srv/a b/x'/disk.img" },
+		{ true, sized, "cannot make P: No such file or directory", "mkdir -p '/srv/a b'" },
+		{ true, plain, "cannot open P: No such file or directory", "if --size says how large" },
+		{ false, plain, "cannot open P: No such file or directory", "truncate -s 64M '/srv/a b/x'" },
+		{ false, sized, "cannot open P: No such file or directory", "truncate -s 1M '/srv/a b/x'" },
+		{ true, sized, "cannot open P: Not a directory", "namei -l '/srv/a b/x'" },
+		{ true, plain, "P is a symbolic link; name the file itself", "readlink -f" },
+		{ false, plain, "P does not belong to uid 7", "chown" },
+		{ false, plain, "P may not be read and written by its owner", "chmod u+rw" },
+		{ false, plain, "P may not be read by its owner", "chmod u+r '" },
+		{ true, sized, "P does not exist, and a read-only volume needs its content", "--read-only" },
+		{ true, plain, "P is empty", "truncate -s 64M" },
+		{ true, sized, "P is empty", "truncate -s 1M" },
+		{ true, plain, "P has 100 bytes, which is no multiple of the block size 512; the size 0 can be "
+			       "asked for", "enlarge it" },
+		{ true, plain, "P has 1000 bytes, which is no multiple of the block size 512; the size 512 can "
+			       "be asked for", "with --size" },
+		{ true, sized, "cannot make P 1048576 bytes long: No space left on device",
+		  "df -h '/srv/a b'" },
+		{ true, plain, "must be an absolute path", "\"$PWD\"/" },
+		{ true, plain, "must be a number of bytes, written in plain digits", "-o path=64M" },
+		{ true, plain, "something new", "'dmuserctl backends file' lists" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char parameters[256];
+		struct explanation e;
+
+		snprintf(parameters, sizeof(parameters), "{\"option\":\"path\",\"reason\":\"%s\"}",
+			 cases[i].reason);
+		e = explained_to(cases[i].is_root, cases[i].request, "io.dmuser.InvalidOption", parameters);
+		if (!strstr(e.hint, cases[i].hint))
+			fail_msg("'%s': no '%s' in '%s'", cases[i].reason, cases[i].hint, e.hint);
+		assert_non_null(strstr(e.sentence, cases[i].reason));
+	}
+}
+
+static void what_has_a_backing_is_told_how_to_end(void **state)
+{
+	struct explanation e;
+
+	e = explained_to(true, REFUSED_PATH(""), "io.dmuser.BackingInUse",
+			 "{\"option\":\"path\",\"reason\":\"/x is in use: mounted, part of another device\"}");
+	assert_non_null(strstr(e.hint, "lsblk '/srv/a b/x'"));
+	e = explained_to(true, REFUSED_PATH(""), "io.dmuser.BackingInUse",
+			 "{\"option\":\"path\",\"reason\":\"/x is in use by another volume\"}");
+	assert_non_null(strstr(e.hint, "release that volume"));
+	assert_int_equal(e.exit_code, EXIT_BUSY);
+}
+
+static void a_missing_spawner_is_the_service_s_failure(void **state)
+{
+	struct circumstances c = { .has_unit = true };
+	struct json_object *p = object_new();
+	struct explanation e;
+
+	object_set_string(p, "reason", "spawn: there is no spawner: start dmuser-spawner, or restart dmuserd");
+	explain_reply_in(&c, "io.dmuser.BackendFailed", p, &e);
+	assert_null(strstr(e.sentence, "the volume's process"));
+	assert_non_null(strstr(e.hint, "systemctl restart dmuser-workers dmuserd"));
+	c.has_unit = false;
+	explain_reply_in(&c, "io.dmuser.BackendFailed", p, &e);
+	assert_null(strstr(e.hint, "systemctl"));
+	object_set_string(p, "reason", "seal: the worker was killed");
+	explain_reply_in(&c, "io.dmuser.BackendFailed", p, &e);
+	assert_non_null(strstr(e.sentence, "the volume's process failed: seal"));
+	json_object_put(p);
 }
 
 static void what_is_in_use_is_named_as_it_was_given(void **state)
@@ -309,6 +401,9 @@ int main(void)
 		cmocka_unit_test(what_the_service_says_is_escaped),
 		cmocka_unit_test(a_very_long_reason_is_cut),
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
+		cmocka_unit_test(each_refusal_of_a_path_has_the_hint_that_fits),
+		cmocka_unit_test(what_has_a_backing_is_told_how_to_end),
+		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
 		cmocka_unit_test(what_is_in_use_is_named_as_it_was_given),
 		cmocka_unit_test(no_name_of_the_wire_answers_an_option),
 		cmocka_unit_test(an_option_of_the_backend_is_shown_as_it_is_given),

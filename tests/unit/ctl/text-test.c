@@ -2,8 +2,10 @@
 /* Quantities, escaping and tables: what people type, and what they are shown. */
 #include "cmocka-all.h"
 #include "ctl/escape.h"
+#include "ctl/nearest.h"
 #include "ctl/object.h"
 #include "ctl/quantity.h"
+#include "ctl/shell-word.h"
 #include "ctl/table.h"
 #include "util/cleanup.h"
 
@@ -165,6 +167,40 @@ static void a_table_aligns_characters_and_escapes_cells(void **state)
 	free(written);
 }
 
+static void a_word_that_was_meant_is_found(void **state)
+{
+	static const char *const words[] = { "create", "list", "release", "block-size", "size", "read-only" };
+	static const struct {
+		const char *word, *meant; /* NULL: nothing is near */
+	} cases[] = {
+		{ "relase", "release" }, { "crate", "create" },   { "lsit", "list" },
+		{ "sise", "size" },      { "rel", "release" },    { "blocksize", "block-size" },
+		{ "siz", "size" },       { "readonly", "read-only" }, { "frobnicate", NULL },
+		{ "x", NULL },           { "", NULL },            { "mount", NULL },
+		{ "releaserelease", NULL },
+		{ "a-word-that-is-longer-than-any-command-or-option-is", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nearest n = { .word = cases[i].word };
+
+		for (size_t j = 0; j < ARRAY_SIZE(words); j++)
+			nearest_offer(&n, words[j]);
+		if (cases[i].meant ? !n.best || strcmp(n.best, cases[i].meant) != 0 : n.best != NULL)
+			fail_msg("'%s' gave '%s'", cases[i].word, n.best ? n.best : "nothing");
+	}
+}
+
+static void a_shell_takes_any_text_for_one_word(void **state)
+{
+	char word[64];
+
+	assert_string_equal(shell_word("/srv/a-b_c.img", word, sizeof(word)), "/srv/a-b_c.img");
+	assert_string_equal(shell_word("a b", word, sizeof(word)), "'a b'");
+	assert_string_equal(shell_word("it's; $x", word, sizeof(word)), "'it'\\''s; $x'");
+	assert_string_equal(shell_word("", word, sizeof(word)), "''");
+}
+
 static void json_is_one_value_and_nothing_else(void **state)
 {
 	static const char *const bad[] = { "", "{", "{} {}", "{}x", "{\"a\":1,}", "{\"a\":\"\xff\"}" };
@@ -188,6 +224,8 @@ int main(void)
 		cmocka_unit_test(a_text_too_long_is_cut_at_a_whole_character),
 		cmocka_unit_test(json_keeps_its_meaning_without_acting_on_the_terminal),
 		cmocka_unit_test(a_table_aligns_characters_and_escapes_cells),
+		cmocka_unit_test(a_word_that_was_meant_is_found),
+		cmocka_unit_test(a_shell_takes_any_text_for_one_word),
 		cmocka_unit_test(json_is_one_value_and_nothing_else),
 	};
 
