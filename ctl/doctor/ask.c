@@ -85,9 +85,7 @@ static int ask(const struct context *context, struct probe *probe,
 	}
 	snprintf(d->version, sizeof(d->version), "%s",
 		 object_string(dmuser_reply_parameters(reply), "version", "?"));
-	/* Others see their own alone, which says nothing about the rest. */
-	if (probe->uid == 0)
-		ask_for_volumes(probe, connection, timeout_ms);
+	ask_for_volumes(probe, connection, timeout_ms);
 	return 0;
 }
 

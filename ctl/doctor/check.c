@@ -28,6 +28,7 @@ const struct check checks[] = {
 	{ "access", check_access },
 	{ "dmuserd", check_dmuserd },
 	{ "spawner", check_spawner },
+	{ "volumes", check_volumes },
 	{ "container runtime", check_runtimes },
 	{ "hook files", check_hook_files },
 	{ "file systems", check_file_systems },

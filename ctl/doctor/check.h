@@ -60,6 +60,9 @@ void check_programs(struct probe *probe, struct finding *ret_finding);
 void check_dmuserd(struct probe *probe, struct finding *ret_finding);
 void check_left_over_devices(struct probe *probe, struct finding *ret_finding);
 
+/* volumes.c */
+void check_volumes(struct probe *probe, struct finding *ret_finding);
+
 /* containers.c */
 void check_runtimes(struct probe *probe, struct finding *ret_finding);
 void check_hook_files(struct probe *probe, struct finding *ret_finding);

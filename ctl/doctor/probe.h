@@ -25,7 +25,7 @@ struct daemon_facts {
 	char address[108];
 	char version[64];
 	pid_t pid;		     /* 0: not known */
-	struct json_object *volumes; /* everybody's, from List; NULL: not known. Owned */
+	struct json_object *volumes; /* from List: root's are everybody's; NULL: not known. Owned */
 };
 
 /* Where dmuserd has its things, and as whom it has others run: its settings, as far as they matter

@@ -149,6 +149,12 @@ void check_dmuserd(struct probe *probe, struct finding *ret_finding)
 
 /* Left-over devices */
 
+/* Others see their own volumes alone, which says nothing about the rest. */
+static bool sees_all_volumes(const struct probe *probe)
+{
+	return probe->daemon.volumes && probe->uid == 0;
+}
+
 static bool is_known(const struct probe *probe, const char *uuid)
 {
 	struct json_object *volumes = probe->daemon.volumes;
@@ -179,7 +185,7 @@ static unsigned int count_devices(struct probe *probe, unsigned int *ret_unknown
 		    strncmp(uuid, prefix, strlen(prefix)) != 0)
 			continue;
 		n++;
-		if (!probe->daemon.volumes || is_known(probe, uuid + strlen(prefix)))
+		if (!sees_all_volumes(probe) || is_known(probe, uuid + strlen(prefix)))
 			continue;
 		(*ret_unknown)++;
 		if (probe_read(probe, ret_name, size, "/sys/block/%s/dm/name", entry->d_name) < 0)
@@ -201,7 +207,7 @@ void check_left_over_devices(struct probe *probe, struct finding *ret_finding)
 			    "%u of volumes, and no dmuserd that looks after them", n);
 		finding_advise(ret_finding,
 			       "start dmuserd: it takes over those that have a worker");
-	} else if (!probe->daemon.volumes) {
+	} else if (!sees_all_volumes(probe)) {
 		finding_set(ret_finding, VERDICT_UNKNOWN,
 			    "%u of volumes, and not all are yours to see", n);
 		finding_advise(ret_finding, "run as root: sudo dmuserctl doctor");

@@ -131,6 +131,47 @@ static void devices_that_dmuserd_does_not_know_are_left_over(void **state)
 	     "start dmuserd");
 }
 
+static void volumes_are(const char *json)
+{
+	json_object_put(probe.daemon.volumes);
+	probe.daemon.volumes = json_tokener_parse(json);
+}
+
+#define DEGRADED(name, more) \
+	"{\"name\":\"" name "\",\"state\":\"degraded\",\"error\":\"its worker was killed\"" more "}"
+
+static void volumes_that_do_not_serve_are_named(void **state)
+{
+	look(check_volumes, VERDICT_UNKNOWN, "does not tell", "'dmuserd'");
+	volumes_are("[]");
+	look(check_volumes, VERDICT_OK, "0, and none amiss", "");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\"},{\"name\":\"b\",\"state\":\"created\"}]");
+	look(check_volumes, VERDICT_OK, "2, of which 1 come or go", "");
+	volumes_are("[{\"name\":\"a\",\"state\":\"releasing\",\"error\":\"kept open by pid 7\"}]");
+	look(check_volumes, VERDICT_WARN, "1 of 1: a (releasing: kept open by pid 7)",
+	     "dmuserctl release a says who");
+	volumes_are("[{\"name\":\"a\",\"state\":\"releasing\",\"error\":\"x\"}," DEGRADED(
+		    "b", ",\"container\":\"c\"") ",{\"name\":\"d\",\"state\":\"active\"}]");
+	look(check_volumes, VERDICT_FAIL,
+	     "2 of 3: a (releasing: x), b (degraded: its worker was killed)",
+	     "dmuserctl release b --container c, then create it again; dmuserctl show b --container c");
+	volumes_are("[" DEGRADED("a", "") "," DEGRADED("b", "") "," DEGRADED("c", "") "," DEGRADED(
+		    "d", "") "," DEGRADED("e", "") "]");
+	look(check_volumes, VERDICT_FAIL, "5 of 5, such as: a (degraded", "dmuserctl show a");
+	assert_null(strstr(finding.found, "e (degraded"));
+}
+
+/* What is not one's own is not in the list, and is not left over for that. */
+static void of_others_devices_nothing_is_said_but_to_root(void **state)
+{
+	tree_file("/sys/block/dm-1/dm/uuid", "DMUSER-u1\n");
+	tree_file("/sys/block/dm-1/dm/name", "dmuser-v1\n");
+	volumes_are("[]");
+	look(check_left_over_devices, VERDICT_FAIL, "1 that dmuserd does not know", "dmsetup remove");
+	probe.uid = 4711;
+	look(check_left_over_devices, VERDICT_UNKNOWN, "not all are yours to see", "run as root");
+}
+
 static void runtimes_are_told_with_their_versions(void **state)
 {
 	look(check_runtimes, VERDICT_WARN, "neither", "apt install crun");
@@ -257,6 +298,8 @@ int main(void)
 		TEST(a_silent_dmuserd_is_started_as_it_is_installed),
 		TEST(dmuserd_has_to_be_of_our_version),
 		TEST(devices_that_dmuserd_does_not_know_are_left_over),
+		TEST(volumes_that_do_not_serve_are_named),
+		TEST(of_others_devices_nothing_is_said_but_to_root),
 		TEST(runtimes_are_told_with_their_versions),
 		TEST(engines_find_the_hook_by_its_files),
 		TEST(file_systems_are_made_by_mkfs),
