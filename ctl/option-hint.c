@@ -60,8 +60,7 @@ static const struct {
 	{ "fewer than the", "asked for", ANYBODY, ANYHOW,
 	  "leave out --size to have it as large as it is, or enlarge the image first: truncate -s {size} "
 	  "{value}" },
-	{ "the size 0 can be", "", ANYBODY, ANYHOW,
-	  "it is smaller than a block: enlarge it, such as truncate -s 64M {value}" },
+	{ "fewer than one block", "", ANYBODY, ANYHOW, "enlarge it, such as truncate -s 64M {value}" },
 	{ "no multiple of the block size", "", ANYBODY, ANYHOW,
 	  "give that size with --size: what lies behind it is left as it is" },
 	/* Values by their kind. */

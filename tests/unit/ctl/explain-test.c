@@ -165,8 +165,7 @@ static void each_refusal_of_a_path_has_the_hint_that_fits(void **state)
 		{ true, sized, "P does not exist, and a read-only volume needs its content", "--read-only" },
 		{ true, plain, "P is empty", "truncate -s 64M" },
 		{ true, sized, "P is empty", "truncate -s 1M" },
-		{ true, plain, "P has 100 bytes, which is no multiple of the block size 512; the size 0 can be "
-			       "asked for", "enlarge it" },
+		{ true, plain, "P has 100 bytes, fewer than one block of 512", "enlarge it" },
 		{ true, plain, "P has 1000 bytes, which is no multiple of the block size 512; the size 512 can "
 			       "be asked for", "with --size" },
 		{ true, sized, "cannot make P 1048576 bytes long: No space left on device",

@@ -174,6 +174,14 @@ static void an_odd_size_is_refused(void **state)
 	refuse(&request, "no multiple");
 }
 
+static void an_image_smaller_than_a_block_is_refused(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	make_image(100);
+	refuse(&request, "has 100 bytes, fewer than one block of 512");
+}
+
 static void an_empty_image_is_refused(void **state)
 {
 	struct backing_request request = ask(PARSER_UNSET);
@@ -549,6 +557,7 @@ int main(void)
 		T(a_smaller_size_than_the_images_is_taken),
 		T(a_larger_size_than_the_images_is_refused),
 		T(an_odd_size_is_refused),
+		T(an_image_smaller_than_a_block_is_refused),
 		T(an_empty_image_is_refused),
 		T(a_missing_image_is_made_of_the_size_asked_for),
 		T(of_two_who_make_the_same_image_one_has_it),
