@@ -19,6 +19,11 @@ struct circumstances {
 	 * those. NULL: the caller knows the interface's own names. Not owned.
 	 */
 	struct json_object *request;
+	/*
+	 * What the caller wrote instead of a parameter of that path; NULL from it: nothing of that kind. NULL:
+	 * an option, where there is a request, or else the parameter itself.
+	 */
+	const char *(*name_of)(const char *path);
 };
 
 void circumstances_read(struct circumstances *ret);

@@ -163,6 +163,11 @@ static const struct wording value_refused = {
 	"the command's --help tells what it may be"
 };
 
+static const struct wording annotation_refused = {
+	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
+	"dmuser-oci-hook(8) tells what it may be"
+};
+
 /* One error, and all that is known about it. */
 struct matter {
 	const struct circumstances *c;
@@ -338,15 +343,24 @@ static void append_nearest(char *out, size_t size, const struct matter *m)
 	append(out, size, has_above ? text[1] : "");
 }
 
-/* True if the parameter has an option, and that is how the caller gave it. */
-static bool append_parameter(char *out, size_t size, const struct matter *m, const char *key)
+/* For the parameter that the error names; NULL: that. */
+static const char *what_caller_wrote(const struct matter *m, const char *key)
 {
 	const char *path = object_string(m->parameters, key, "");
-	const char *option = m->c->request ? parameter_option(path) : NULL;
 
-	if (option)
-		append(out, size, option);
-	return option;
+	if (m->c->name_of)
+		return m->c->name_of(path);
+	return m->c->request ? parameter_option(path) : NULL;
+}
+
+/* True if the caller gave the parameter by another name. */
+static bool append_parameter(char *out, size_t size, const struct matter *m, const char *key)
+{
+	const char *name = what_caller_wrote(m, key);
+
+	if (name)
+		append(out, size, name);
+	return name;
 }
 
 static void fill(const char *template, const struct matter *m, char *out, size_t size);
@@ -484,8 +498,9 @@ static const struct wording *choose(const char *error, const struct matter *m)
 		return NULL;
 	if (create && strcmp(object_string(m->parameters, "parameter", ""), "size_bytes") == 0)
 		return choose_size(m->c->request);
-	return m->c->request && parameter_option(object_string(m->parameters, "parameter", "")) ?
-		       &value_refused : NULL;
+	if (!what_caller_wrote(m, "parameter"))
+		return NULL;
+	return m->c->request ? &value_refused : &annotation_refused;
 }
 
 static const struct wording *wording_find(const char *error)

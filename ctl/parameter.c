@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the interface's parameters are called on dmuserctl's command line; see parameter.h. */
+/* What else the interface's parameters are called; see parameter.h. */
 #include "ctl/parameter.h"
 #include "util/cleanup.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* A member of a parameter comes before the parameter. */
-static const struct {
-	const char *path, *option;
-} names[] = {
+struct name {
+	const char *path, *is_called;
+};
+
+/* A member of a parameter comes before the parameter; the last has no path. */
+static const struct name options[] = {
 	{ "size_bytes", "--size" },
 	{ "block_size", "--block-size" },
 	{ "backend", "--backend" },
@@ -22,6 +24,17 @@ static const struct {
 	{ "timeout_ms", "--timeout-ms" },
 	{ "name", "NAME" },
 	{ "interface", "INTERFACE" },
+	{},
+};
+
+static const struct name keys[] = {
+	{ "size_bytes", "size=" },
+	{ "block_size", "block_size=" },
+	{ "backend", "backend=" },
+	{ "options", "an option of the backend" },
+	{ "read_only", "read_only=" },
+	{ "name", "the volume's name" },
+	{},
 };
 
 /* The parameter itself, or something in it. */
@@ -33,12 +46,22 @@ static bool is_within(const char *path, const char *parameter)
 	       (path[length] == 0 || path[length] == '.' || path[length] == '[');
 }
 
-const char *parameter_option(const char *path)
+static const char *look_up(const struct name *names, const char *path)
 {
 	if (strncmp(path, "parameters.", strlen("parameters.")) == 0)
 		path += strlen("parameters.");
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (is_within(path, names[i].path))
-			return names[i].option;
+	for (; names->path; names++)
+		if (is_within(path, names->path))
+			return names->is_called;
 	return NULL;
+}
+
+const char *parameter_option(const char *path)
+{
+	return look_up(options, path);
+}
+
+const char *parameter_key(const char *path)
+{
+	return look_up(keys, path);
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the hook asks of dmuserd; see service.h. */
 #include "ctl/oci-hook/service.h"
+#include "ctl/circumstances.h"
 #include "ctl/explain.h"
 #include "ctl/object.h"
+#include "ctl/parameter.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -77,9 +79,12 @@ int service_create(struct dmuser_connection *c, const struct request *request, c
 	if (r < 0)
 		return explained_errno(t, r, NULL);
 	if (r == DMUSER_REFUSED) {
+		struct circumstances here;
 		struct explanation e;
 
-		explain_reply(dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+		circumstances_read(&here);
+		here.name_of = parameter_key;
+		explain_reply_in(&here, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
 		return explained(t, -EREMOTEIO, &e);
 	}
 	volume = object_member(dmuser_reply_parameters(reply), "volume", json_type_object);

@@ -216,6 +216,26 @@ static void kills_init(int s)
 	expect_release_because("volume data: creating: the container's init has ended meanwhile");
 }
 
+static void refuses_the_size(int s)
+{
+	size_t n_fds;
+	int fds[8];
+
+	fake_expect_call(s, fds, &n_fds);
+	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
+		      "\"size_bytes\"}}", NULL, 0);
+	fake_expect_close(s);
+	expect_release_because("volume data: creating: dmuserd does not take the value of size=");
+}
+
+static void an_error_names_what_the_annotation_says(void **state)
+{
+	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
+	assert_int_equal(run_on(refuses_the_size, "createRuntime"), 1);
+	assert_said("volume data: creating: dmuserd does not take the value of size=");
+	assert_null(strstr(output, "size_bytes"));
+}
+
 static void an_init_that_dies_in_between_is_seen(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
@@ -311,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_dmuserd_refuses_is_told_and_released),
 		TEST(an_answer_without_the_volumes_device_is_given_up),
+		TEST(an_error_names_what_the_annotation_says),
 		TEST(an_init_that_dies_in_between_is_seen),
 		TEST(a_container_that_asks_for_nothing_costs_nothing),
 		TEST(a_bad_annotation_reaches_nobody),
