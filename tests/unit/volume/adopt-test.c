@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define MIB ((uint64_t)1 << 20)
-
 /* A volume of the first supervisor, and its uuid for the time after. */
 static struct volume *new_volume(struct caller *c, char uuid[static 40])
 {
@@ -561,43 +559,37 @@ static void without_device_mapper_and_without_volumes_a_supervisor_starts(void *
 	run_until(world->m.event, is_known, NULL);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_volume_in_use_is_taken_over),
-		T(a_worker_is_taken_over_whose_image_has_shrunk),
-		T(a_volume_is_taken_over_as_often_as_need_be),
-		T(the_same_specification_finds_what_was_taken_over),
-		T(until_it_is_known_nothing_is_done_to_it),
-		T(what_was_asked_to_be_kept_is_kept_by_the_next_supervisor),
-		T(a_creation_waits_until_what_is_there_is_known),
-		T(a_worker_that_died_meanwhile_leaves_a_degraded_volume),
-		T(why_a_volume_is_degraded_outlasts_everybody),
-		T(a_container_that_ended_meanwhile_ends_its_volume),
-		T(a_container_that_lives_is_watched_again),
-		T(a_binding_outlives_the_supervisor),
-		T(a_worker_that_is_not_confined_any_more_is_killed),
-		T(a_worker_that_gives_back_something_else_is_killed),
-		T(a_worker_that_does_not_answer_is_killed),
-		T(a_release_goes_on_under_the_next_supervisor),
-		T(a_release_can_be_asked_for_while_the_worker_is_looked_at),
-		T(a_device_whose_entry_is_lost_is_removed_and_its_worker_ended),
-		T(a_device_whose_entry_is_damaged_is_removed),
-		T(an_entry_whose_device_is_lost_ends_with_its_worker),
-		T(a_worker_alone_is_killed),
-		T(a_dead_worker_alone_is_forgotten),
-		T(a_device_that_cannot_be_removed_yet_does_not_keep_others_waiting),
-		T(a_backend_that_is_not_installed_any_more_still_has_a_name),
-		T(a_stray_socket_is_removed),
+		WORLD_TEST(a_volume_in_use_is_taken_over),
+		WORLD_TEST(a_worker_is_taken_over_whose_image_has_shrunk),
+		WORLD_TEST(a_volume_is_taken_over_as_often_as_need_be),
+		WORLD_TEST(the_same_specification_finds_what_was_taken_over),
+		WORLD_TEST(until_it_is_known_nothing_is_done_to_it),
+		WORLD_TEST(what_was_asked_to_be_kept_is_kept_by_the_next_supervisor),
+		WORLD_TEST(a_creation_waits_until_what_is_there_is_known),
+		WORLD_TEST(a_worker_that_died_meanwhile_leaves_a_degraded_volume),
+		WORLD_TEST(why_a_volume_is_degraded_outlasts_everybody),
+		WORLD_TEST(a_container_that_ended_meanwhile_ends_its_volume),
+		WORLD_TEST(a_container_that_lives_is_watched_again),
+		WORLD_TEST(a_binding_outlives_the_supervisor),
+		WORLD_TEST(a_worker_that_is_not_confined_any_more_is_killed),
+		WORLD_TEST(a_worker_that_gives_back_something_else_is_killed),
+		WORLD_TEST(a_worker_that_does_not_answer_is_killed),
+		WORLD_TEST(a_release_goes_on_under_the_next_supervisor),
+		WORLD_TEST(a_release_can_be_asked_for_while_the_worker_is_looked_at),
+		WORLD_TEST(a_device_whose_entry_is_lost_is_removed_and_its_worker_ended),
+		WORLD_TEST(a_device_whose_entry_is_damaged_is_removed),
+		WORLD_TEST(an_entry_whose_device_is_lost_ends_with_its_worker),
+		WORLD_TEST(a_worker_alone_is_killed),
+		WORLD_TEST(a_dead_worker_alone_is_forgotten),
+		WORLD_TEST(a_device_that_cannot_be_removed_yet_does_not_keep_others_waiting),
+		WORLD_TEST(a_backend_that_is_not_installed_any_more_still_has_a_name),
+		WORLD_TEST(a_stray_socket_is_removed),
 		cmocka_unit_test(what_cannot_be_known_is_not_guessed),
-		T(without_device_mapper_and_without_volumes_a_supervisor_starts),
+		WORLD_TEST(without_device_mapper_and_without_volumes_a_supervisor_starts),
 	};
 
-	if (geteuid() != 0) {
-		fprintf(stderr, "needs root: every worker has a uid of its own\n");
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return world_is_playable() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
 }

@@ -14,8 +14,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define MIB ((uint64_t)1 << 20)
-
 static char image[300]; /* <directory>/image */
 
 static int setup(void **state)

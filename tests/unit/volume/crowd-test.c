@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MIB ((uint64_t)1 << 20)
 /* Of a supervisor that starts eight at a time, and four of one uid's. */
 #define AT_ONCE 4
 #define CROWD	14
@@ -174,21 +173,15 @@ static void an_image_is_opened_without_a_turn(void **state)
 	release_and_wait(&(struct caller){}, c.volume);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(all_of_a_crowd_are_served),
-		T(a_few_start_at_a_time),
-		T(who_waits_for_a_turn_can_be_released),
-		T(one_uids_crowd_is_not_in_anothers_way),
-		T(an_image_is_opened_without_a_turn),
+		WORLD_TEST(all_of_a_crowd_are_served),
+		WORLD_TEST(a_few_start_at_a_time),
+		WORLD_TEST(who_waits_for_a_turn_can_be_released),
+		WORLD_TEST(one_uids_crowd_is_not_in_anothers_way),
+		WORLD_TEST(an_image_is_opened_without_a_turn),
 	};
 
-	if (geteuid() != 0) {
-		fprintf(stderr, "needs root: every worker has a uid of its own\n");
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return world_is_playable() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
 }

@@ -15,6 +15,9 @@
 
 #include <sys/types.h>
 
+/* An operation in a table of what goes wrong, whose default is none. */
+#define DM(operation) (DM_OP_##operation + 1)
+
 /* A pool so small that a leak of one shows. */
 #define WORKER_UIDS 16
 
@@ -99,6 +102,10 @@ struct world {
 /* The one that the fakes act in. */
 extern struct world *world;
 
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+/* Says why if not. */
+bool world_is_playable(void);
 int world_setup(void **state);
 /* Fails the test if anything is left. */
 int world_teardown(void **state);

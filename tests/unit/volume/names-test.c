@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define MIB ((uint64_t)1 << 20)
-
 static struct volume_spec data(void)
 {
 	return spec_of("data", "memory", MIB);
@@ -252,26 +250,20 @@ static void a_creation_that_was_called_off_is_no_failure(void **state)
 	assert_false(tells(told));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(two_containers_each_have_their_own),
-		T(their_specifications_do_not_meet_either),
-		T(a_container_takes_the_unbound_one_that_is_alike),
-		T(an_unbound_one_on_its_way_out_is_not_taken),
-		T(without_a_container_the_only_one_is_found),
-		T(of_several_the_unbound_one_is_meant),
-		T(a_container_has_one_of_a_name_at_most),
-		T(a_new_supervisor_knows_whose_each_one_is),
-		T(a_creation_that_fails_is_remembered_until_one_succeeds),
-		T(a_creation_that_was_called_off_is_no_failure),
+		WORLD_TEST(two_containers_each_have_their_own),
+		WORLD_TEST(their_specifications_do_not_meet_either),
+		WORLD_TEST(a_container_takes_the_unbound_one_that_is_alike),
+		WORLD_TEST(an_unbound_one_on_its_way_out_is_not_taken),
+		WORLD_TEST(without_a_container_the_only_one_is_found),
+		WORLD_TEST(of_several_the_unbound_one_is_meant),
+		WORLD_TEST(a_container_has_one_of_a_name_at_most),
+		WORLD_TEST(a_new_supervisor_knows_whose_each_one_is),
+		WORLD_TEST(a_creation_that_fails_is_remembered_until_one_succeeds),
+		WORLD_TEST(a_creation_that_was_called_off_is_no_failure),
 	};
 
-	if (geteuid() != 0) {
-		fprintf(stderr, "needs root: every worker has a uid of its own\n");
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return world_is_playable() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
 }

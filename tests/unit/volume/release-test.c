@@ -8,8 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#define MIB ((uint64_t)1 << 20)
-
 static struct volume *new_volume(struct caller *c)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
@@ -590,51 +588,45 @@ static void a_worker_that_dies_beside_any_operation_of_the_release_changes_nothi
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(an_idle_volume_is_removed_at_once),
-		T(a_release_waits_for_the_last_close),
-		T(after_the_deadline_io_fails_and_the_holder_keeps_only_himself),
-		T(a_volume_in_use_can_be_left_alone),
-		T(a_release_that_begins_answers_who_waits_for_the_look),
-		T(a_look_that_fails_releases_nothing),
-		T(a_release_without_patience_fails_io_at_once),
-		T(a_second_release_joins_the_first),
-		T(a_second_release_can_only_hurry_the_first),
-		T(a_busy_device_does_not_keep_who_waits_longer_than_promised),
-		T(a_device_mapper_that_does_not_answer_delays_nobody_for_long),
-		T(a_removal_that_times_out_is_tried_again_with_force),
-		T(a_target_that_takes_no_message_is_removed_all_the_same),
-		T(a_device_that_someone_else_removed_is_gone),
-		T(a_worker_that_misses_its_targets_end_is_asked_to_stop),
-		T(a_worker_that_does_not_stop_is_killed),
-		T(a_stopped_worker_is_killed),
-		T(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
-		T(a_forbidden_system_call_is_named),
-		T(a_degraded_volume_that_cannot_be_failed_says_so),
-		T(a_release_in_the_moment_of_degrading_wins),
-		T(a_worker_that_dies_during_the_release_ends_the_waiting),
-		T(the_end_of_a_container_releases_its_volumes_within_two_seconds),
-		T(a_device_that_is_closed_a_little_late_is_waited_for),
-		T(binding_binds_once),
-		T(creating_it_again_with_a_container_binds_it),
-		T(a_volume_on_its_way_out_is_not_bound_or_found),
-		T(a_creation_that_was_released_meanwhile_is_not_bound),
-		T(a_volume_that_was_found_and_released_at_once_is_not_handed_out),
-		T(a_dead_container_cannot_be_bound),
-		T(a_caller_that_went_is_not_called),
-		T(gone_is_the_last_event),
-		T(a_name_is_free_again_when_its_volume_is_gone),
+		WORLD_TEST(an_idle_volume_is_removed_at_once),
+		WORLD_TEST(a_release_waits_for_the_last_close),
+		WORLD_TEST(after_the_deadline_io_fails_and_the_holder_keeps_only_himself),
+		WORLD_TEST(a_volume_in_use_can_be_left_alone),
+		WORLD_TEST(a_release_that_begins_answers_who_waits_for_the_look),
+		WORLD_TEST(a_look_that_fails_releases_nothing),
+		WORLD_TEST(a_release_without_patience_fails_io_at_once),
+		WORLD_TEST(a_second_release_joins_the_first),
+		WORLD_TEST(a_second_release_can_only_hurry_the_first),
+		WORLD_TEST(a_busy_device_does_not_keep_who_waits_longer_than_promised),
+		WORLD_TEST(a_device_mapper_that_does_not_answer_delays_nobody_for_long),
+		WORLD_TEST(a_removal_that_times_out_is_tried_again_with_force),
+		WORLD_TEST(a_target_that_takes_no_message_is_removed_all_the_same),
+		WORLD_TEST(a_device_that_someone_else_removed_is_gone),
+		WORLD_TEST(a_worker_that_misses_its_targets_end_is_asked_to_stop),
+		WORLD_TEST(a_worker_that_does_not_stop_is_killed),
+		WORLD_TEST(a_stopped_worker_is_killed),
+		WORLD_TEST(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
+		WORLD_TEST(a_forbidden_system_call_is_named),
+		WORLD_TEST(a_degraded_volume_that_cannot_be_failed_says_so),
+		WORLD_TEST(a_release_in_the_moment_of_degrading_wins),
+		WORLD_TEST(a_worker_that_dies_during_the_release_ends_the_waiting),
+		WORLD_TEST(the_end_of_a_container_releases_its_volumes_within_two_seconds),
+		WORLD_TEST(a_device_that_is_closed_a_little_late_is_waited_for),
+		WORLD_TEST(binding_binds_once),
+		WORLD_TEST(creating_it_again_with_a_container_binds_it),
+		WORLD_TEST(a_volume_on_its_way_out_is_not_bound_or_found),
+		WORLD_TEST(a_creation_that_was_released_meanwhile_is_not_bound),
+		WORLD_TEST(a_volume_that_was_found_and_released_at_once_is_not_handed_out),
+		WORLD_TEST(a_dead_container_cannot_be_bound),
+		WORLD_TEST(a_caller_that_went_is_not_called),
+		WORLD_TEST(gone_is_the_last_event),
+		WORLD_TEST(a_name_is_free_again_when_its_volume_is_gone),
 		cmocka_unit_test(
 			a_worker_that_dies_beside_any_operation_of_the_release_changes_nothing),
 	};
 
-	if (geteuid() != 0) {
-		fprintf(stderr, "needs root: every worker has a uid of its own\n");
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return world_is_playable() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
 }

@@ -14,6 +14,8 @@
 
 #include <systemd/sd-event.h>
 
+#define MIB ((uint64_t)1 << 20)
+
 /* Nothing that is waited for here takes this long, unless it never comes. */
 #define TEST_DEADLINE_MS 20000
 
