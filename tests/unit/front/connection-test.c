@@ -8,16 +8,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
-
-static struct parser_message *says_end(void)
-{
-	struct parser_message *m = says_request(0);
-
-	m->event = PARSER_END;
-	return m;
-}
-
 static struct parser_message *says_refusal(enum parser_refusal refusal, bool fatal)
 {
 	struct parser_message *m = says_request(0);
@@ -27,15 +17,6 @@ static struct parser_message *says_refusal(enum parser_refusal refusal, bool fat
 	m->fatal = fatal;
 	strcpy(m->text, "what");
 	return m;
-}
-
-static void heard(const struct actor *a, const char *name)
-{
-	const char *text = client_hears(a);
-
-	assert_non_null(text);
-	if (!strstr(text, name))
-		fail_msg("%s is not %s", text, name);
 }
 
 static void heard_answer(const struct actor *a)

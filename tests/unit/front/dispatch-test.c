@@ -1,40 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What becomes of each request: methods, limits, other people's volumes, leases. */
+/* What becomes of each request: methods, limits, other people's volumes; Release apart. */
 #include "test.h"
 #include "stage.h"
 #include "dmuserd/supervisor/usage.h"
 #include "util/cleanup.h"
-
-#include <fcntl.h>
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
-
-static void heard(const struct actor *a, const char *words)
-{
-	const char *text = client_hears(a);
-
-	assert_non_null(text);
-	if (!strstr(text, words))
-		fail_msg("%s does not say %s", text, words);
-}
-
-/* One call and a word of its answer. */
-static void says(const struct actor *a, const struct parser_message *m, const char *answer)
-{
-	parser_says(a, m, -1);
-	heard(a, answer);
-	assert_true(parser_has_next(a));
-}
-
-/* The same with a descriptor, which counts as a pidfd. */
-static void says_with_fd(const struct actor *a, struct parser_message *m)
-{
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	m->n_fds = 1;
-	parser_says(a, m, fd);
-	close(fd);
-}
 
 static void a_service_introduces_itself(void **state)
 {
@@ -122,7 +91,7 @@ static void a_create_waits_for_the_manifest_it_needs(void **state)
 
 	fake_manifests_are_read_late = true;
 	strcpy(m->create.container.id, "c1");
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	assert_int_equal(fake_creates, 0);
 	assert_null(client_hears(&a));
 	/* Nobody else waits. */
@@ -183,14 +152,14 @@ static void a_pidfd_goes_where_it_belongs(void **state)
 	struct parser_message *m = says_create("v", false);
 
 	strcpy(m->create.container.id, "c1");
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	assert_int_equal(fake_pidfds, 1);
 	fake_create_ends("v", true, NULL);
 	heard(&a, "\"container\":\"c1\"");
 	assert_true(parser_has_next(&a));
 	m = says_volume(PARSER_METHOD_BIND, "v");
 	strcpy(m->volume.container.id, "c2");
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	assert_int_equal(fake_pidfds, 2);
 	assert_string_equal(fake_bound_to, "c2");
 	heard(&a, "\"container\":\"c2\"");
@@ -204,25 +173,16 @@ static void a_pidfd_of_a_call_that_fails_is_closed(void **state)
 
 	strcpy(m->create.container.id, "c1");
 	m->create.size_bytes = 513;
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	heard(&a, "size_bytes");
 	assert_true(parser_has_next(&a));
 	m = says_volume(PARSER_METHOD_BIND, "none");
 	strcpy(m->volume.container.id, "c1");
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	heard(&a, "NoSuchVolume");
 	assert_int_equal(fake_pidfds, 0);
 	/* That none is left open is counted at the end of each test. */
 	client_gone(&a);
-}
-
-static struct parser_message *says_volume_of(enum parser_method method, const char *name,
-					     const char *container)
-{
-	struct parser_message *m = says_volume(method, name);
-
-	strcpy(m->volume.container.id, container);
-	return m;
 }
 
 static void a_name_of_several_containers_needs_one_said(void **state)
@@ -243,20 +203,6 @@ static void a_name_of_several_containers_needs_one_said(void **state)
 	fake_volume_add(1000, "v", true, NULL);
 	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), "\"name\":\"v\"");
 	assert_int_equal(fake_releases, 0);
-	client_gone(&a);
-}
-
-static void a_release_by_name_and_container_is_of_that_one(void **state)
-{
-	struct actor a = client_new(1000);
-	struct volume *kept;
-
-	fake_volume_add(1000, "v", true, "c1");
-	kept = fake_volume_add(1000, "v", true, "c2");
-	parser_says(&a, says_volume_of(PARSER_METHOD_RELEASE, "v", "c1"), -1);
-	assert_int_equal(fake_releases, 1);
-	assert_ptr_equal(volume_find(&stage.m, 1000, "c2", "v"), kept);
-	assert_int_equal(fake_state(kept), VOLUME_ACTIVE);
 	client_gone(&a);
 }
 
@@ -291,30 +237,13 @@ static void what_is_a_matter_of_a_moment_is_not_kept(void **state)
 	client_gone(&a);
 }
 
-static void the_reason_of_a_release_is_told_afterwards(void **state)
-{
-	struct actor a = client_new(1000);
-	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "");
-
-	fake_volume_add(1000, "v", true, "c1");
-	strcpy(m->volume.container.id, "c1");
-	strcpy(m->volume.reason, "volume v: formatting: no mkfs.ext4");
-	parser_says(&a, m, -1);
-	fake_release_ends("v", RELEASE_GONE, NULL);
-	heard(&a, "\"stage\":\"gone\"");
-	parser_has_next(&a);
-	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"),
-	     "\"last_failure\":\"0 s ago, for container c1: volume v: formatting: no mkfs.ext4\"");
-	client_gone(&a);
-}
-
 static void a_container_that_has_one_is_told_so(void **state)
 {
 	struct actor a = client_new(1000);
 
 	fake_volume_add(1000, "v", true, NULL);
 	fake_fails_next = FAILURE_VOLUME_EXISTS;
-	says_with_fd(&a, says_volume_of(PARSER_METHOD_BIND, "v", "c1"));
+	parser_says_with_fd(&a, says_volume_of(PARSER_METHOD_BIND, "v", "c1"));
 	heard(&a, "io.dmuser.VolumeExists\",\"parameters\":{\"name\":\"v\",\"container\":\"subject\"}");
 	client_gone(&a);
 }
@@ -336,7 +265,7 @@ static void somebody_elses_volume_does_not_exist(void **state)
 	m = says_volume(PARSER_METHOD_BIND, "v");
 	m->volume.owner = 1001;
 	strcpy(m->volume.container.id, "c1");
-	says_with_fd(&a, m);
+	parser_says_with_fd(&a, m);
 	heard(&a, answer);
 	assert_true(parser_has_next(&a));
 	says(&a, says_request(PARSER_METHOD_LIST), "\"volumes\":[]");
@@ -406,249 +335,6 @@ static void each_memory_of_a_volume_counts(void **state)
 	assert_true(usage_memory(&spec) == 4096);
 }
 
-static void a_release_has_the_time_that_was_given(void **state)
-{
-	struct actor a = client_new(1000);
-	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "v");
-
-	fake_volume_add(1000, "v", true, NULL);
-	parser_says(&a, m, -1);
-	assert_int_equal(fake_release_timeout_ms, stage.m.settings.release_timeout_ms);
-	fake_release_ends("v", RELEASE_DEVICE_BUSY, NULL);
-	heard(&a, "\"stage\":\"device_busy\",\"holders\":[\"pid 1 (x)\"]");
-	assert_true(parser_has_next(&a));
-	m->volume.timeout_ms = 0;
-	parser_says(&a, m, -1);
-	assert_int_equal(fake_release_timeout_ms, 0);
-	assert_false(fake_release_unless_open);
-	client_gone(&a);
-}
-
-static void a_release_leaves_a_volume_in_use_alone_if_asked(void **state)
-{
-	struct actor a = client_new(1000);
-	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "v");
-
-	fake_volume_add(1000, "v", true, NULL);
-	m->volume.unless_open = 1;
-	parser_says(&a, m, -1);
-	assert_true(fake_release_unless_open);
-	client_gone(&a);
-}
-
-static void a_container_is_released_as_a_whole(void **state)
-{
-	struct actor a = client_new(1000);
-	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "");
-	const char *text;
-
-	strcpy(m->volume.container.id, "c1");
-	fake_volume_add(1000, "a", true, "c1");
-	fake_volume_add(1000, "b", true, "c2");
-	fake_volume_add(1000, "c", true, "c1");
-	fake_volume_add(1001, "d", true, "c1");
-	parser_says(&a, m, -1);
-	assert_int_equal(fake_releases, 2);
-	fake_release_ends("a", RELEASE_GONE, NULL);
-	assert_null(client_hears(&a));
-	fake_release_ends("c", RELEASE_GONE, NULL);
-	text = client_hears(&a);
-	assert_non_null(text);
-	assert_non_null(strstr(text, "{\"name\":\"a\",\"owner\":1000,\"stage\":\"gone\""));
-	assert_non_null(strstr(text, "{\"name\":\"c\",\"owner\":1000,\"stage\":\"gone\""));
-	client_gone(&a);
-}
-
-static void a_release_that_fails_says_why(void **state)
-{
-	struct actor a = client_new(1000);
-	struct failure failure;
-
-	fake_volume_add(1000, "v", true, NULL);
-	fake_fails_next = FAILURE_OPERATION_PENDING;
-	says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), "OperationPending");
-	parser_says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
-	failure_set(&failure, FAILURE_TIMED_OUT, "worker", "it does not end");
-	fake_release_ends("v", RELEASE_GONE, &failure);
-	heard(&a, "io.dmuser.TimedOut\",\"parameters\":{\"stage\":\"worker\"}");
-	assert_true(parser_has_next(&a));
-	client_gone(&a);
-}
-
-static void a_release_goes_on_without_its_client(void **state)
-{
-	struct actor a = client_new(1000);
-
-	fake_volume_add(1000, "v", true, NULL);
-	parser_says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
-	client_gone(&a);
-	fake_release_ends("v", RELEASE_GONE, NULL);
-	assert_null(volume_find(&stage.m, 1000, NULL, "v"));
-}
-
-/* Makes a volume on lease for this client. */
-static void lease(const struct actor *a, const char *name)
-{
-	parser_says(a, says_create(name, false), -1);
-	fake_create_ends(name, true, NULL);
-	assert_non_null(client_hears(a));
-	assert_true(parser_has_next(a));
-}
-
-static void end(struct actor *a)
-{
-	struct parser_message *m = says_request(0);
-
-	m->event = PARSER_END;
-	parser_says(a, m, -1);
-	client_gone(a);
-}
-
-static void a_lease_ends_with_its_connection(void **state)
-{
-	struct actor a = client_new(1000);
-
-	lease(&a, "v");
-	assert_int_equal(fake_releases, 0);
-	end(&a);
-	assert_int_equal(fake_releases, 1);
-	fake_release_ends("v", RELEASE_GONE, NULL);
-}
-
-static void what_is_kept_stays(void **state)
-{
-	struct actor a = client_new(1000);
-
-	parser_says(&a, says_create("v", true), -1);
-	fake_create_ends("v", true, NULL);
-	end(&a);
-	assert_int_equal(fake_releases, 0);
-}
-
-static void what_is_bound_stays(void **state)
-{
-	struct actor a = client_new(1000);
-	struct parser_message *m;
-
-	lease(&a, "v");
-	m = says_volume(PARSER_METHOD_BIND, "v");
-	strcpy(m->volume.container.id, "c1");
-	says_with_fd(&a, m);
-	heard(&a, "\"container\":\"c1\"");
-	end(&a);
-	assert_int_equal(fake_releases, 0);
-}
-
-static void what_two_have_on_lease_stays_for_the_second(void **state)
-{
-	struct actor a = client_new(1000), b = client_new(1000);
-
-	lease(&a, "v");
-	lease(&b, "v");
-	end(&a);
-	assert_int_equal(fake_releases, 0);
-	end(&b);
-	assert_int_equal(fake_releases, 1);
-}
-
-static void a_create_on_lease_whose_client_has_gone_is_released_again(void **state)
-{
-	struct actor a = client_new(1000);
-
-	parser_says(&a, says_create("v", false), -1);
-	client_gone(&a);
-	assert_int_equal(fake_releases, 0);
-	fake_create_ends("v", true, NULL);
-	assert_int_equal(fake_releases, 1);
-}
-
-static void a_create_that_keeps_goes_on_without_its_client(void **state)
-{
-	struct actor a = client_new(1000);
-
-	parser_says(&a, says_create("v", true), -1);
-	client_gone(&a);
-	fake_create_ends("v", true, NULL);
-	assert_int_equal(fake_releases, 0);
-}
-
-static void a_lease_is_on_that_volume_and_not_on_its_name(void **state)
-{
-	struct actor a = client_new(1000), b = client_new(1000);
-
-	lease(&a, "v");
-	parser_says(&b, says_volume(PARSER_METHOD_RELEASE, "v"), -1);
-	fake_release_ends("v", RELEASE_GONE, NULL);
-	heard(&b, "\"stage\":\"gone\"");
-	fake_volume_add(1000, "v", false, NULL);
-	end(&a);
-	assert_int_equal(fake_releases, 1);
-	end(&b);
-}
-
-static void what_an_earlier_supervisor_had_on_lease_is_released(void **state)
-{
-	front_free(stage.m.front);
-	fake_volume_add(1000, "kept", true, NULL);
-	fake_volume_add(1000, "bound", false, "c1");
-	fake_volume_add(1000, "first", false, NULL);
-	fake_volume_add(1000, "second", false, NULL);
-	/* One that cannot be released now does not stop the others, or the start. */
-	fake_fails_next = FAILURE_OPERATION_PENDING;
-	assert_int_equal(front_new(&stage.m, stage.listener, (gid_t)-1, &stage.m.front), 0);
-	assert_int_equal(fake_releases, 2);
-}
-
-static void what_cannot_be_released_now_is_at_its_next_change(void **state)
-{
-	struct actor a = client_new(1000);
-
-	lease(&a, "v");
-	fake_fails_next = FAILURE_OPERATION_PENDING;
-	end(&a);
-	assert_int_equal(fake_releases, 1);
-	/* Still not; and then it is. */
-	fake_fails_next = FAILURE_OPERATION_PENDING;
-	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
-	stage_settle();
-	assert_int_equal(fake_releases, 2);
-	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
-	stage_settle();
-	assert_int_equal(fake_releases, 3);
-	fake_release_ends("v", RELEASE_GONE, NULL);
-	stage_settle();
-	assert_int_equal(fake_releases, 3);
-}
-
-static void what_somebody_has_taken_meanwhile_is_not_released(void **state)
-{
-	struct actor a = client_new(1000), b = client_new(1000);
-
-	lease(&a, "v");
-	fake_fails_next = FAILURE_OPERATION_PENDING;
-	end(&a);
-	lease(&b, "v");
-	fake_volume_changed(volume_find(&stage.m, 1000, NULL, "v"));
-	stage_settle();
-	assert_int_equal(fake_releases, 1);
-	end(&b);
-	assert_int_equal(fake_releases, 2);
-}
-
-static void the_end_of_the_supervisor_releases_nothing(void **state)
-{
-	struct actor a = client_new(1000), b = client_new(1000);
-
-	lease(&a, "v");
-	parser_says(&b, says_create("w", false), -1);
-	front_free(stage.m.front);
-	stage.m.front = NULL;
-	assert_int_equal(fake_releases, 0);
-	fake_create_ends("w", true, NULL);
-	close(a.fd);
-	close(b.fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -664,31 +350,13 @@ int main(void)
 		TEST(a_pidfd_goes_where_it_belongs),
 		TEST(a_pidfd_of_a_call_that_fails_is_closed),
 		TEST(a_name_of_several_containers_needs_one_said),
-		TEST(a_release_by_name_and_container_is_of_that_one),
 		TEST(what_failed_is_told_to_whoever_asks_for_it),
 		TEST(what_is_a_matter_of_a_moment_is_not_kept),
-		TEST(the_reason_of_a_release_is_told_afterwards),
 		TEST(a_container_that_has_one_is_told_so),
 		TEST(somebody_elses_volume_does_not_exist),
 		TEST(root_acts_for_everybody),
 		TEST(limits_hold_for_volumes_and_bytes),
 		TEST(each_memory_of_a_volume_counts),
-		TEST(a_release_has_the_time_that_was_given),
-		TEST(a_release_leaves_a_volume_in_use_alone_if_asked),
-		TEST(a_container_is_released_as_a_whole),
-		TEST(a_release_that_fails_says_why),
-		TEST(a_release_goes_on_without_its_client),
-		TEST(a_lease_ends_with_its_connection),
-		TEST(what_is_kept_stays),
-		TEST(what_is_bound_stays),
-		TEST(what_two_have_on_lease_stays_for_the_second),
-		TEST(a_create_on_lease_whose_client_has_gone_is_released_again),
-		TEST(a_create_that_keeps_goes_on_without_its_client),
-		TEST(a_lease_is_on_that_volume_and_not_on_its_name),
-		TEST(what_an_earlier_supervisor_had_on_lease_is_released),
-		TEST(what_cannot_be_released_now_is_at_its_next_change),
-		TEST(what_somebody_has_taken_meanwhile_is_not_released),
-		TEST(the_end_of_the_supervisor_releases_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

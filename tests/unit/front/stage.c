@@ -5,6 +5,7 @@
 #include "util/cleanup.h"
 #include "util/fd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -130,6 +131,15 @@ const char *client_hears(const struct actor *a)
 	return text;
 }
 
+void heard(const struct actor *a, const char *words)
+{
+	const char *text = client_hears(a);
+
+	assert_non_null(text);
+	if (!strstr(text, words))
+		fail_msg("%s does not say %s", text, words);
+}
+
 void parser_says(const struct actor *a, const struct parser_message *message, int fd)
 {
 	assert_int_equal(fd_send(a->parser, message, sizeof(*message), &fd, fd >= 0, 0), 0);
@@ -148,6 +158,22 @@ bool parser_has_next(const struct actor *a)
 	return true;
 }
 
+void parser_says_with_fd(const struct actor *a, struct parser_message *message)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	message->n_fds = 1;
+	parser_says(a, message, fd);
+	close(fd);
+}
+
+void says(const struct actor *a, const struct parser_message *message, const char *answer)
+{
+	parser_says(a, message, -1);
+	heard(a, answer);
+	assert_true(parser_has_next(a));
+}
+
 static struct parser_message message;
 
 struct parser_message *says_request(enum parser_method method)
@@ -159,6 +185,14 @@ struct parser_message *says_request(enum parser_method method)
 	if (method == PARSER_METHOD_SUBSCRIBE)
 		message.flags = PARSER_CALL_MORE;
 	return &message;
+}
+
+struct parser_message *says_end(void)
+{
+	struct parser_message *m = says_request(0);
+
+	m->event = PARSER_END;
+	return m;
 }
 
 struct parser_message *says_create(const char *name, bool keep)
@@ -179,5 +213,14 @@ struct parser_message *says_volume(enum parser_method method, const char *name)
 	strcpy(m->volume.name, name);
 	m->volume.owner = PARSER_UNSET;
 	m->volume.timeout_ms = PARSER_UNSET;
+	return m;
+}
+
+struct parser_message *says_volume_of(enum parser_method method, const char *name,
+				      const char *container)
+{
+	struct parser_message *m = says_volume(method, name);
+
+	strcpy(m->volume.container.id, container);
 	return m;
 }

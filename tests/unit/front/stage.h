@@ -17,6 +17,8 @@ struct stage {
 };
 extern struct stage stage;
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
+
 int stage_begin(void **state);
 int stage_end(void **state);
 void stage_settle(void);
@@ -34,14 +36,23 @@ struct actor client_new(uid_t uid);
 void client_gone(struct actor *a);
 /* What it is sent next, up to the NUL; NULL: nothing waits. Valid until the next call. */
 const char *client_hears(const struct actor *a);
+/* It is sent something, and that has these words. */
+void heard(const struct actor *a, const char *words);
 bool client_is_cut_off(const struct actor *a);
 
 /* The parser's message. fd -1: none. */
 void parser_says(const struct actor *a, const struct parser_message *message, int fd);
+/* The same with a descriptor, which counts as a pidfd. */
+void parser_says_with_fd(const struct actor *a, struct parser_message *message);
 /* Whether it has been told NEXT since. */
 bool parser_has_next(const struct actor *a);
+/* One call and a word of its answer. */
+void says(const struct actor *a, const struct parser_message *message, const char *answer);
 
 /* Messages that a sound parser sends. */
 struct parser_message *says_request(enum parser_method method);
+struct parser_message *says_end(void);
 struct parser_message *says_create(const char *name, bool keep);
 struct parser_message *says_volume(enum parser_method method, const char *name);
+struct parser_message *says_volume_of(enum parser_method method, const char *name,
+				      const char *container);
