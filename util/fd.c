@@ -3,11 +3,13 @@
 #include "util/fd.h"
 #include "util/cleanup.h"
 
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 union control {
@@ -147,4 +149,10 @@ int fd_close_all_but(const int *keep, size_t n_keep)
 		next = kept + 1;
 	}
 	return close_span(next, UINT_MAX);
+}
+
+int fd_identify(int fd, struct statx *ret)
+{
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret) < 0 ?
+		       -errno : 0;
 }

@@ -41,5 +41,12 @@ int fd_recv_exact(int socket, void *data, size_t size, int *fds, size_t max_fds,
 ssize_t fd_recv(int socket, void *data, size_t capacity, int *fds, size_t max_fds, size_t *ret_n_fds,
 		int flags);
 
+/*
+ * What is known of an open file's type and number, without asking a server that may not answer. 0, or a negative
+ * errno. Does not block.
+ */
+struct statx;
+int fd_identify(int fd, struct statx *ret);
+
 /* Closes every descriptor of this process but those in keep[], which must be ascending. */
 int fd_close_all_but(const int *keep, size_t n_keep);

@@ -219,9 +219,9 @@ static int check_size(const struct backing_request *request, int fd, uint64_t *r
 	if (size > found)
 		return REFUSE("%s has %" PRIu64 " bytes, fewer than the %" PRIu64 " asked for",
 			      request->path, found, size);
-	if (size < request->block_size)
+	if (found < request->block_size)
 		return REFUSE("%s has %" PRIu64 " bytes, fewer than one block of %u", request->path,
-			      size, request->block_size);
+			      found, request->block_size);
 	if (size % request->block_size != 0)
 		return REFUSE("%s has %" PRIu64 " bytes, which is no multiple of the block size %u; "
 			      "the size %" PRIu64 " can be asked for", request->path, size,

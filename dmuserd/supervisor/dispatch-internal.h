@@ -24,7 +24,8 @@ struct call {
 	/* Release: those that are done, and how many are not. */
 	struct part *parts;
 	size_t n_parts, n_pending;
-	struct failure failure; /* the first */
+	struct failure failure; /* the first, and whose it is */
+	char failed[NAME_VOLUME_MAX + 1];
 	struct release_result failed_result;
 	/* One that waits for a manifest to be read, as it came; NULL: not that. */
 	struct parser_message *message;

@@ -8,12 +8,13 @@
 
 #include <string.h>
 
-static void release_failed(struct call *call, const struct failure *failure,
+static void release_failed(struct call *call, const char *name, const struct failure *failure,
 			   const struct release_result *result)
 {
 	if (call->failure.kind != FAILURE_NONE)
 		return;
 	call->failure = *failure;
+	snprintf(call->failed, sizeof(call->failed), "%s", name);
 	if (result)
 		call->failed_result = *result;
 }
@@ -24,7 +25,8 @@ static void answer_released(struct call *call)
 	char *text = NULL;
 
 	if (call->failure.kind != FAILURE_NONE) {
-		call_answer_failure(call->connection, call->name, &call->failure, &call->failed_result);
+		call_answer_failure(call->connection, call->failed, &call->failure,
+				    &call->failed_result);
 		return;
 	}
 	released = calloc(call->n_parts + 1, sizeof(*released));
@@ -44,7 +46,7 @@ static void on_released(void *userdata, const char *name, uid_t owner,
 
 	call->n_pending--;
 	if (failure) {
-		release_failed(call, failure, result);
+		release_failed(call, name, failure, result);
 	} else {
 		struct part *part = &call->parts[call->n_parts++];
 
@@ -85,7 +87,7 @@ static int release_all(struct call *call, struct volume **volumes, size_t n,
 		struct failure failure = {};
 
 		if (release(volumes[i], timeout_ms, on_released, call, &failure) < 0) {
-			release_failed(call, &failure, NULL);
+			release_failed(call, volume_spec(volumes[i])->name, &failure, NULL);
 			continue;
 		}
 		call->n_pending++;

@@ -165,7 +165,7 @@ static void child(int link, const void *arg)
 	s.request = arg;
 	s.devno = s.request->devno;
 	for (size_t i = 0; i < s.request->n_volumes; i++)
-		add(&s, "volume %s", s.request->volumes[i].name);
+		add(&s, "%s", s.request->volumes[i].text);
 	scan_stacked(&s);
 	while (proc && s.found.n < RELEASE_HOLDERS_MAX && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))

@@ -14,7 +14,7 @@
 
 /* A volume that lies on the device, whose worker therefore has it open; 0: it has none. */
 struct holders_volume {
-	const char *name;
+	char text[NAME_VOLUME_MAX + NAME_CONTAINER_MAX + 40]; /* "volume b of uid 0, container c" */
 	pid_t worker;
 };
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who else uses an image; see image-users.h. Only looks. */
+/*
+ * Who else uses an image; see image-users.h. Only looks, and compares paths as the kernel writes them: to look at
+ * other people's files would be to wait for other people's servers.
+ */
 #include "dmuserd/supervisor/image-users.h"
 #include "util/cleanup.h"
 
@@ -12,13 +15,6 @@ const struct image_places image_places_of_machine = {
 	.swaps = "/proc/swaps",
 	.sys_block = "/sys/block",
 };
-
-static bool is_at(const char *path, const struct stat *image)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && st.st_dev == image->st_dev && st.st_ino == image->st_ino;
-}
 
 /* The kernel writes blanks and the like as \ and three octal digits. */
 static void unescape(char *path)
@@ -37,7 +33,7 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-static bool is_swap(const char *swaps, const struct stat *image)
+static bool is_swap(const char *swaps, const char *image)
 {
 	_cleanup_(fclosep) FILE *f = fopen(swaps, "re");
 	_cleanup_(freep) char *line = NULL;
@@ -46,36 +42,46 @@ static bool is_swap(const char *swaps, const struct stat *image)
 	while (f && getline(&line, &capacity, f) > 0) {
 		line[strcspn(line, " \t\n")] = '\0';
 		unescape(line);
-		if (line[0] == '/' && is_at(line, image))
+		if (strcmp(line, image) == 0)
 			return true;
 	}
 	return false;
 }
 
-static bool is_behind(int sys_block, const char *device, const struct stat *image)
+/* A device's attribute: one line. False: it has none. */
+static bool read_attribute(int sys_block, const char *device, const char *attribute, char ret_text[PATH_MAX])
 {
 	_cleanup_(closep) int fd = -EBADF;
-	char path[PATH_MAX];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/loop/backing_file", device);
-	fd = openat(sys_block, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, path, sizeof(path) - 1);
+	snprintf(ret_text, PATH_MAX, "%s/%s", device, attribute);
+	fd = openat(sys_block, ret_text, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, ret_text, PATH_MAX - 1);
 	if (n <= 0)
 		return false;
-	path[n] = '\0';
-	path[strcspn(path, "\n")] = '\0';
-	return is_at(path, image);
+	ret_text[n] = '\0';
+	ret_text[strcspn(ret_text, "\n")] = '\0';
+	return true;
 }
 
-static bool is_loop(const char *sys_block, const struct stat *image, size_t size, char *ret_by)
+/* Two that only read are no danger to each other. */
+static bool is_behind(int sys_block, const char *device, const char *image, bool read_only)
+{
+	char text[PATH_MAX];
+
+	if (!read_attribute(sys_block, device, "loop/backing_file", text) || strcmp(text, image) != 0)
+		return false;
+	return !read_only || !read_attribute(sys_block, device, "ro", text) || strcmp(text, "1") != 0;
+}
+
+static bool is_loop(const char *sys_block, const char *image, bool read_only, size_t size, char *ret_by)
 {
 	_cleanup_(closedirp) DIR *d = opendir(sys_block);
 	struct dirent *entry;
 
 	while (d && (entry = readdir(d))) {
 		if (strncmp(entry->d_name, "loop", 4) != 0 ||
-		    !is_behind(dirfd(d), entry->d_name, image))
+		    !is_behind(dirfd(d), entry->d_name, image, read_only))
 			continue;
 		snprintf(ret_by, size, "/dev/%s", entry->d_name);
 		return true;
@@ -99,14 +105,19 @@ static bool is_locked(int fd, bool read_only, size_t size, char *ret_by)
 
 bool image_is_used(const struct image_places *places, int fd, bool read_only, size_t size, char *ret_by)
 {
+	char link[64], image[PATH_MAX];
 	struct stat st;
+	ssize_t n;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, image, sizeof(image) - 1);
+	if (n < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	if (is_swap(places->swaps, &st)) {
+	image[n] = '\0';
+	if (is_swap(places->swaps, image)) {
 		snprintf(ret_by, size, "the kernel, as swap space");
 		return true;
 	}
-	return is_loop(places->sys_block, &st, size, ret_by) ||
+	return is_loop(places->sys_block, image, read_only, size, ret_by) ||
 	       is_locked(fd, read_only, size, ret_by);
 }

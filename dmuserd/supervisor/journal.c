@@ -22,6 +22,9 @@ static void freepp(struct journal_entry **entry)
 
 /* As much of one as is read: more than will ever be in one. */
 #define SIZE_READ 65536
+_Static_assert(sizeof(struct journal_entry) <= SIZE_READ, "an entry is read at once");
+/* What supervisors have written from the first one on: a field before `error` would make all of it unsound. */
+_Static_assert(JOURNAL_SIZE_MIN == 34760, "new fields come last");
 
 /* FNV-1a: finds a torn or a stray file, which is all that it is for. */
 static uint64_t checksum(const void *entry, size_t size)

@@ -42,7 +42,7 @@ struct supervisor {
 	struct manager m; /* first: backends_load() gives it back */
 	struct listener listener;
 	gid_t group;
-	int run_dir_lock, machine_lock;
+	int run_dir_lock;
 };
 
 struct options {
@@ -212,9 +212,10 @@ static int take_run_dir(struct supervisor *s)
 /* Whoever takes over removes what the other one has made. */
 static int take_machine(struct supervisor *s)
 {
-	int r = sole_on_machine(SOLE_CONTROL, &s->machine_lock);
+	int r = sole_on_machine(SOLE_CONTROL, &s->m.machine_lock);
 
-	if (r == -ENOENT)
+	/* The first volume has it loaded, and tries again. */
+	if (r == -ENODEV)
 		return 0;
 	if (r == -EBUSY)
 		log_print(LOG_ERR,
@@ -336,14 +337,13 @@ static void end(struct supervisor *s)
 	spawner_link_free(m->spawner);
 	listener_close(&s->listener);
 	sd_event_unref(m->event);
-	closep(&s->machine_lock);
+	closep(&s->m.machine_lock);
 	closep(&s->run_dir_lock);
 }
 
 int main(int argc, char **argv)
 {
-	struct supervisor s = { .listener = { .fd = -EBADF }, .run_dir_lock = -EBADF,
-				.machine_lock = -EBADF };
+	struct supervisor s = { .m.machine_lock = -EBADF, .listener = { .fd = -EBADF }, .run_dir_lock = -EBADF };
 	struct options options;
 	int r = parse_options(argc, argv, &options);
 

@@ -24,6 +24,7 @@ struct manager {
 	struct volumes *volumes;
 	struct front *front;
 	struct failure_memory failures; /* of volumes that were not made */
+	int machine_lock; /* sole.h; -EBADF: there was no device-mapper yet */
 };
 
 /* volume.c. new: reads what the last supervisor left and adopts it. stop: nothing of a volume is ended;

@@ -34,6 +34,9 @@ struct key {
 #define FIELD(name) #name, .offset = offsetof(struct settings, name),                              \
 		    .size = sizeof(((struct settings *)NULL)->name)
 
+/* Less would give up a volume for what every disk does now and then. */
+#define IO_TIMEOUT_MIN_MS 1000
+
 #define KIB UINT64_C(1024)
 #define GIB (KIB * KIB * KIB)
 
@@ -56,7 +59,7 @@ static const struct key keys[] = {
 	{ FIELD(device_mapper_timeout_ms), .kind = NUMBER, .number = 10000, .min = 100, .max = 600000 },
 	{ FIELD(release_timeout_ms), .kind = NUMBER, .number = 5000, .min = 0, .max = 600000 },
 	/* The module takes a day at most. */
-	{ FIELD(io_timeout_ms), .kind = NUMBER, .number = 60000, .min = 0, .max = 86400000 },
+	{ FIELD(io_timeout_ms), .kind = NUMBER, .number = 300000, .min = 0, .max = 86400000 },
 };
 
 static void store_number(struct settings *s, const struct key *key, uint64_t value)
@@ -227,6 +230,11 @@ int settings_check(const struct settings *s, char *error, size_t error_size)
 			s->parser_uid_count)) {
 		snprintf(error, error_size,
 			 "worker_uid_base and parser_uid_base: the two ranges of uids overlap");
+		return -EINVAL;
+	}
+	if (s->io_timeout_ms > 0 && s->io_timeout_ms < IO_TIMEOUT_MIN_MS) {
+		snprintf(error, error_size, "io_timeout_ms: not less than %d, which are milliseconds; or 0",
+			 IO_TIMEOUT_MIN_MS);
 		return -EINVAL;
 	}
 	return 0;

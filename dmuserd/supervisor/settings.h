@@ -29,7 +29,7 @@ struct settings {
 	uint32_t worker_start_timeout_ms;   /* 10000 */
 	uint32_t device_mapper_timeout_ms;  /* 10000 */
 	uint32_t release_timeout_ms;        /* 5000 */
-	uint32_t io_timeout_ms;             /* 60000; 0: none */
+	uint32_t io_timeout_ms;             /* 300000; 0: none */
 };
 
 void settings_init(struct settings *s);

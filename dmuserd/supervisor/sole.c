@@ -27,5 +27,8 @@ int sole_in_run_dir(const char *run_dir, int *ret_fd)
 
 int sole_on_machine(const char *control, int *ret_fd)
 {
-	return lock(AT_FDCWD, control, O_RDONLY, ret_fd);
+	int r = lock(AT_FDCWD, control, O_RDONLY, ret_fd);
+
+	/* No node, or one that nobody serves yet. */
+	return r == -ENOENT || r == -ENXIO ? -ENODEV : r;
 }

@@ -9,10 +9,10 @@
 
 #include <paths.h>
 
-/* As many as there are kernels, in whatever mount namespace. */
+/* One for a kernel, wherever /dev is that of the host. */
 #define SOLE_CONTROL _PATH_DEV "mapper/control"
 
 /* *ret_fd holds the lock and is the caller's. -EBUSY: another one holds it. */
 int sole_in_run_dir(const char *run_dir, int *ret_fd);
-/* Likewise, on device-mapper's control node. -ENOENT: there is none, and no device-mapper to share. */
+/* Likewise, on device-mapper's control node. -ENODEV: there is no device-mapper now that could be shared. */
 int sole_on_machine(const char *control, int *ret_fd);

@@ -18,6 +18,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define UUID_PREFIX "DMUSER-"
 
@@ -150,10 +151,10 @@ static int start_compare(struct volume *v)
 				   "it gave back %zu resources instead of %u", v->n_resources,
 				   e->n_resources);
 	for (size_t i = 0; i < v->n_resources; i++) {
-		struct stat st;
+		struct statx stx;
 
-		if (fstat(v->resources[i], &st) < 0 || st.st_dev != e->resources[i].dev ||
-		    st.st_ino != e->resources[i].ino)
+		if (fd_identify(v->resources[i], &stx) < 0 || stx.stx_ino != e->resources[i].ino ||
+		    makedev(stx.stx_dev_major, stx.stx_dev_minor) != e->resources[i].dev)
 			return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
 					   "its resource %zu is not what it was given", i);
 	}

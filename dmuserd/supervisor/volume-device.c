@@ -8,6 +8,7 @@
  * intervals, for a worker that is dead or does not go. Failing: after the deadline all I/O gets its
  * error. Busy: somebody keeps it open still, which only he can change.
  */
+#include "dmuserd/supervisor/sole.h"
 #include "dmuserd/supervisor/volume-internal.h"
 
 #include <errno.h>
@@ -31,13 +32,28 @@ static int fail_driver(struct volume *v, int error, const char *message)
 			   message);
 }
 
+/* There is a device-mapper now, if there was none at the start. */
+static int be_sole(struct volume *v)
+{
+	struct manager *m = v->set->manager;
+	int r = m->machine_lock >= 0 ? 0 : sole_on_machine(SOLE_CONTROL, &m->machine_lock);
+
+	if (r < 0 && r != -ENODEV)
+		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, SOLE_CONTROL ": %s",
+				   r == -EBUSY ? "another dmuserd serves this kernel" :
+						 strerror(-r));
+	return 0;
+}
+
 static void on_version(void *userdata, const struct dm_result *result)
 {
 	struct volume *v = userdata;
 	int r = 0;
 
 	v->dm_call = NULL;
-	if (result->error < 0)
+	if (result->error == 0)
+		r = be_sole(v);
+	else
 		r = volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
 				"%s (is the kernel module dm-user installed? try: modprobe dm-user)",
 				result->message);

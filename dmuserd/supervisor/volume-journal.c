@@ -2,9 +2,11 @@
 /* A volume to its journal entry and back. Copies fields; decides nothing. */
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
+#include "util/fd.h"
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static void freepp(struct journal_entry **entry)
 {
@@ -35,12 +37,12 @@ static void put_worker(const struct volume *v, struct journal_entry *e)
 	e->generation = v->generation;
 	snprintf(e->group, sizeof(e->group), "%s", v->group);
 	for (size_t i = 0; i < v->n_resources; i++) {
-		struct stat st;
+		struct statx stx;
 
-		if (fstat(v->resources[i], &st) < 0)
+		if (fd_identify(v->resources[i], &stx) < 0)
 			continue;
-		e->resources[i].dev = st.st_dev;
-		e->resources[i].ino = st.st_ino;
+		e->resources[i].dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+		e->resources[i].ino = stx.stx_ino;
 	}
 	e->n_resources = (uint32_t)v->n_resources;
 }

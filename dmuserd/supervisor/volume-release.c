@@ -86,6 +86,9 @@ void volume_begin_release(struct volume *v, uint64_t timeout_ms)
 			  v->spec.name, v->spec.owner, strerror(-r));
 	if (volume_defer(v, volume_unwind) < 0)
 		sd_event_exit(v->set->manager->event, -ENOMEM);
+	/* Who waited for something else until now waits for this. */
+	if (!TAILQ_EMPTY(&v->waiters))
+		volume_arm_reply_timer(v);
 	volume_set_state(v, VOLUME_RELEASING);
 }
 

@@ -63,7 +63,6 @@ static void on_status(void *userdata, const struct dm_result *result)
 			answer_open(v, NULL);
 	} else {
 		volume_begin_release(v, v->look.timeout_ms);
-		volume_arm_reply_timer(v);
 	}
 }
 
@@ -83,8 +82,12 @@ int volume_release_unless_open(struct volume *v, uint64_t timeout_ms, volume_rel
 	bool looking = v->look.dm_call || v->look.holders_call;
 	int r;
 
+	if (v->operation == OPERATION_ADOPT)
+		return volume_check_settled(v, failure);
 	if (v->operation != OPERATION_NONE || !v->device_exists)
 		return volume_release(v, timeout_ms, done, userdata, failure);
+	if (timeout_ms == PARSER_UNSET)
+		timeout_ms = volume_settings(v)->release_timeout_ms;
 	if (!looking || timeout_ms < v->look.timeout_ms)
 		v->look.timeout_ms = timeout_ms;
 	r = volume_add_waiter(v, NULL, done, false, userdata);

@@ -91,7 +91,8 @@ void failure_describe(const struct failure *f, char *ret_text, size_t size);
 enum release_stage { RELEASE_GONE, RELEASE_DRAINING, RELEASE_FAILING, RELEASE_DEVICE_BUSY };
 
 /*
- * Who has a device open: "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3", "volume b". n texts, one behind the other,
+ * Who has a device open: "pid 4711 (fio)", "mount /mnt (pid 1)", "device dm-3", "volume b
+ * of uid 0". n texts, one behind the other,
  * each with its NUL. None is cut: a path that is would be another path.
  */
 #define RELEASE_HOLDERS_MAX 8

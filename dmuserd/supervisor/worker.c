@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One worker process; see worker.h. */
 #include "dmuserd/supervisor/worker.h"
+#include "api/dmuser-worker.h"
 #include "dmuserd/supervisor/gate.h"
 #include "dmuserd/supervisor/spawner-link.h"
 #include "util/cleanup.h"
@@ -628,6 +629,11 @@ void worker_describe_status(int status, size_t size, char *ret_text)
 	else if (WIFSIGNALED(status))
 		snprintf(ret_text, size, "was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == DMUSER_EXIT_CHANNEL_READ ||
+		 WEXITSTATUS(status) == DMUSER_EXIT_CHANNEL_WRITE)
+		snprintf(ret_text, size,
+			 "lost its channel: it was slower than io_timeout_ms, or gave a bad answer (status %d)",
+			 WEXITSTATUS(status));
 	else
 		snprintf(ret_text, size, "exited with status %d", WEXITSTATUS(status));
 }

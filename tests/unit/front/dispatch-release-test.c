@@ -106,6 +106,24 @@ static void a_release_that_fails_says_why(void **state)
 	client_gone(&a);
 }
 
+static void of_a_container_s_volumes_the_one_that_fails_is_named(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "");
+	struct failure failure;
+
+	strcpy(m->volume.container.id, "c1");
+	m->volume.unless_open = 1;
+	fake_volume_add(1000, "a", true, "c1");
+	fake_volume_add(1000, "b", true, "c1");
+	parser_says(&a, m, -1);
+	failure_set(&failure, FAILURE_VOLUME_BUSY, NULL, "open");
+	fake_release_ends("b", RELEASE_GONE, &failure);
+	fake_release_ends("a", RELEASE_GONE, NULL);
+	heard(&a, "io.dmuser.VolumeBusy\",\"parameters\":{\"name\":\"b\"");
+	client_gone(&a);
+}
+
 static void a_release_goes_on_without_its_client(void **state)
 {
 	struct actor a = client_new(1000);
@@ -126,6 +144,7 @@ int main(void)
 		TEST(a_release_leaves_a_volume_in_use_alone_if_asked),
 		TEST(a_container_is_released_as_a_whole),
 		TEST(a_release_that_fails_says_why),
+		TEST(of_a_container_s_volumes_the_one_that_fails_is_named),
 		TEST(a_release_goes_on_without_its_client),
 	};
 

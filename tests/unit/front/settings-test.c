@@ -151,6 +151,17 @@ static void overlapping_ranges_of_uids_are_refused(void **state)
 	assert_non_null(strstr(error, "parser_uid_base"));
 }
 
+static void an_io_timeout_that_was_meant_in_seconds_is_refused(void **state)
+{
+	assert_int_equal(settings_set(&s, "io_timeout_ms", "60", error, sizeof(error)), 0);
+	assert_int_equal(settings_check(&s, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "io_timeout_ms: not less than 1000"));
+	assert_int_equal(settings_set(&s, "io_timeout_ms", "1000", error, sizeof(error)), 0);
+	assert_int_equal(settings_check(&s, error, sizeof(error)), 0);
+	assert_int_equal(settings_set(&s, "io_timeout_ms", "0", error, sizeof(error)), 0);
+	assert_int_equal(settings_check(&s, error, sizeof(error)), 0);
+}
+
 static void the_packaged_file_names_every_key_at_its_default(void **state)
 {
 	static const char *const keys[] = {
@@ -195,6 +206,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(a_nul_byte_is_refused, prepare),
 		cmocka_unit_test_setup(overlapping_ranges_of_uids_are_refused, prepare),
 		cmocka_unit_test_setup(the_packaged_file_names_every_key_at_its_default, prepare),
+		cmocka_unit_test_setup(an_io_timeout_that_was_meant_in_seconds_is_refused, prepare),
 	};
 
 	if (argc != 2)

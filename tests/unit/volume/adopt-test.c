@@ -350,6 +350,27 @@ static void a_release_can_be_asked_for_while_the_worker_is_looked_at(void **stat
 	release_and_wait(&c, find_data());
 }
 
+/* Nobody has looked yet whether its device is open. */
+static void what_is_being_taken_over_is_released_by_force_only(void **state)
+{
+	struct caller c;
+	char uuid[40];
+
+	new_volume(&c, uuid);
+	world_device(uuid)->open_count = 1;
+	world_kill(world_child(uuid), SIGSTOP);
+	world_restart();
+	run_until(world->m.event, is_known, NULL);
+	assert_int_equal(find_data()->operation, OPERATION_ADOPT);
+	assert_int_equal(release_unless_open(&c, find_data()), -EBUSY);
+	assert_int_equal(c.failure.kind, FAILURE_OPERATION_PENDING);
+	assert_false(world_device(uuid)->deferred);
+	world_kill(world_child(uuid), SIGCONT);
+	run_until_state(find_data(), VOLUME_ACTIVE);
+	world_close_device(world_device(uuid));
+	release_and_wait(&c, find_data());
+}
+
 static void a_device_whose_entry_is_lost_is_removed_and_its_worker_ended(void **state)
 {
 	struct caller c;
@@ -579,6 +600,7 @@ int main(void)
 		WORLD_TEST(a_worker_that_does_not_answer_is_killed),
 		WORLD_TEST(a_release_goes_on_under_the_next_supervisor),
 		WORLD_TEST(a_release_can_be_asked_for_while_the_worker_is_looked_at),
+		WORLD_TEST(what_is_being_taken_over_is_released_by_force_only),
 		WORLD_TEST(a_device_whose_entry_is_lost_is_removed_and_its_worker_ended),
 		WORLD_TEST(a_device_whose_entry_is_damaged_is_removed),
 		WORLD_TEST(an_entry_whose_device_is_lost_ends_with_its_worker),

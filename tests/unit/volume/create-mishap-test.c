@@ -18,7 +18,7 @@ struct mishap {
 	enum worker_manner manner;
 	int operation; /* DM(…), or 0: all of device-mapper is well */
 	int error;     /* of operation; 0: it is silent */
-	int spawn_error, spawn_refused, channel_error;
+	int spawn_error, spawn_refused, channel_error, sole_error;
 	bool spawn_silent, gate_closed;
 	const char *backend; /* NULL: memory */
 	enum failure_kind kind;
@@ -28,6 +28,8 @@ struct mishap {
 static const struct mishap mishaps[] = {
 	{ .name = "driver missing", .operation = DM(VERSION), .error = -ENODEV,
 	  .kind = FAILURE_DRIVER_UNAVAILABLE, .words = "modprobe dm-user" },
+	{ .name = "not alone", .sole_error = -EBUSY, .kind = FAILURE_DRIVER_UNAVAILABLE,
+	  .words = "another dmuserd serves this kernel" },
 	{ .name = "no size", .backend = "null", .kind = FAILURE_INVALID_PARAMETER,
 	  .subject = "size_bytes", .words = "no size" },
 	{ .name = "no path", .backend = "file", .kind = FAILURE_INVALID_OPTION, .subject = "path",
@@ -89,6 +91,7 @@ static void arrange(const struct mishap *m)
 	world->spawn_refused = m->spawn_refused;
 	world->spawn_silent = m->spawn_silent;
 	world->channel_error = m->channel_error;
+	world->sole_error = m->sole_error;
 	world->gate_closed = m->gate_closed;
 	if (m->operation && m->error < 0)
 		world->dm_error[m->operation - 1] = m->error;

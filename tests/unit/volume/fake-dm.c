@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Device-mapper and its nodes, as the world plays them. */
 #include "dmuserd/supervisor/channel.h"
+#include "dmuserd/supervisor/sole.h"
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
@@ -184,6 +185,11 @@ static void deliver(struct dm_call *call, bool timed_out)
 		snprintf(result.message, sizeof(result.message), "device-mapper: %s: %s",
 			 names[request.operation], strerror(-result.error));
 	done(userdata, &result);
+}
+
+int sole_on_machine(const char *control, int *ret_fd)
+{
+	return world->sole_error;
 }
 
 static int on_deferred(sd_event_source *source, void *userdata)

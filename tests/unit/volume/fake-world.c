@@ -71,6 +71,7 @@ int world_setup(void **state)
 		return -1;
 	world->directory = make_directory();
 	world->m.event = new_loop();
+	world->m.machine_lock = -EBADF;
 	s = &world->m.settings;
 	snprintf(s->run_dir, sizeof(s->run_dir), "%s", world->directory);
 	s->worker_uid_base = 1900000000;

@@ -84,6 +84,7 @@ struct world {
 	int channel_error;
 	bool gate_closed;
 	int list_error;
+	int sole_error; /* to lock device-mapper's control node */
 
 	/* What was seen. */
 	char operations[2048]; /* " version create resume…" */

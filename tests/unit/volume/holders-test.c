@@ -100,12 +100,12 @@ static void a_volume_above_is_told_by_name(void **state)
 	struct holders_request request = {
 		.devno = makedev(4095, 1048575),
 		.n_volumes = 1,
-		.volumes = { { .name = "b", .worker = getpid() } },
+		.volumes = { { .text = "volume b of uid 0", .worker = getpid() } },
 	};
 
 	look_under(request);
 	assert_int_equal(t.holders.n, 1);
-	assert_string_equal(holders_first(&t.holders), "volume b");
+	assert_string_equal(holders_first(&t.holders), "volume b of uid 0");
 }
 
 static void without_time_to_look_nobody_is_named(void **state)

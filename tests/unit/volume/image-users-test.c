@@ -86,6 +86,12 @@ static void a_loop_devices_file_is_named_by_the_device(void **state)
 	snprintf(text, sizeof(text), "%s\n", t.image);
 	put(path, text);
 	assert_string_equal(user(false), "/dev/loop7");
+	snprintf(path, sizeof(path), "%s/loop7/ro", t.sys_block);
+	put(path, "0\n");
+	assert_string_equal(user(true), "/dev/loop7");
+	put(path, "1\n");
+	assert_null(user(true));
+	assert_string_equal(user(false), "/dev/loop7");
 }
 
 static void a_lock_of_another_program_counts(void **state)

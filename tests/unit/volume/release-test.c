@@ -117,6 +117,28 @@ static void a_release_that_begins_answers_who_waits_for_the_look(void **state)
 	assert_string_equal(world->operations, " defer");
 }
 
+/* In the worst case: a worker that cannot be ended, of which somebody waits to hear. */
+static void who_waits_for_a_look_hears_of_a_release_that_hangs(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	pid_t pid = start_container();
+	struct caller c;
+	struct volume *v;
+
+	assert_int_equal(create(&c, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &c.done);
+	v = c.volume;
+	world_device(v->uuid)->open_count = 1;
+	assert_int_equal(release_unless_open(&c, v), 0);
+	/* As it does when the container ends. */
+	volume_begin_release(v, 100);
+	assert_non_null(v->reply_timer);
+	run_until_flag(world->m.event, &c.done);
+	world_close_device(world_device(v->uuid));
+	run_until_no_volume();
+	end_container(pid);
+}
+
 static void a_look_that_fails_releases_nothing(void **state)
 {
 	struct caller c;
@@ -597,6 +619,7 @@ int main(void)
 		WORLD_TEST(a_volume_in_use_can_be_left_alone),
 		WORLD_TEST(a_release_that_begins_answers_who_waits_for_the_look),
 		WORLD_TEST(a_look_that_fails_releases_nothing),
+		WORLD_TEST(who_waits_for_a_look_hears_of_a_release_that_hangs),
 		WORLD_TEST(a_release_without_patience_fails_io_at_once),
 		WORLD_TEST(a_second_release_joins_the_first),
 		WORLD_TEST(a_second_release_can_only_hurry_the_first),
