@@ -7,6 +7,7 @@
 #include "ctl/object.h"
 #include "ctl/option-hint.h"
 #include "ctl/parameter.h"
+#include "ctl/volume-view.h"
 #include "ctl/quantity.h"
 #include "ctl/shell-word.h"
 #include "util/cleanup.h"
@@ -50,7 +51,7 @@ static const struct wording wordings[] = {
 	  "choose another name, or wait for that container's end" },
 	{ "io.dmuser.VolumeBusy", EXIT_BUSY,
 	  "volume '{name}' is in use: its device is open {times} ({holders})",
-	  "{advice}; or dmuserctl release {name} --force, which fails its I/O" },
+	  "{advice}; or dmuserctl release {volume} --force, which fails its I/O" },
 	{ "io.dmuser.NoSuchBackend", EXIT_FAILED,
 	  "no backend '{backend}' is installed",
 	  "installed are: {available}; if it should be, 'dmuserctl backends {backend}' says what is wrong" },
@@ -236,7 +237,23 @@ static void append_advice(char *out, size_t size, const struct matter *m)
 		append(out, size, advice);
 	}
 	if (!out[begin])
-		append(out, size, "unmount it, or end what uses it, and try again");
+		append(out, size, "unmount it, or end what uses it, if that still can be ended");
+}
+
+/* As `release` takes it: by the name that the error tells, of the owner and container that were asked for. */
+static void append_volume(char *out, size_t size, const struct matter *m)
+{
+	_cleanup_(object_putp) struct json_object *volume = object_new();
+	const char *container = object_string(m->c->request, "container", NULL);
+	int64_t owner = object_int(m->c->request, "owner", -1);
+	char words[512];
+
+	object_set_string(volume, "name", object_string(m->parameters, "name", "?"));
+	if (container)
+		object_set_string(volume, "container", container);
+	if (owner >= 0)
+		object_set_int(volume, "owner", owner);
+	append(out, size, volume_view_words(volume, words));
 }
 
 static void append_times(char *out, size_t size, const struct matter *m)
@@ -382,6 +399,7 @@ static const struct {
 	{ "log", append_log },
 	{ "restart", append_restart },
 	{ "advice", append_advice },
+	{ "volume", append_volume },
 	{ "times", append_times },
 	{ "option=", append_option },
 	{ "value", append_value_word },

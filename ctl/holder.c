@@ -3,6 +3,7 @@
 #include "ctl/holder.h"
 #include "ctl/escape.h"
 #include "ctl/shell-word.h"
+#include "util/name.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -61,6 +62,20 @@ static void advise_mount(const char *mount, char *out, size_t size)
 		snprintf(out, size, "umount %s", word);
 }
 
+/* "b of uid 7, container c" */
+static void advise_volume(const char *volume, char *out, size_t size)
+{
+	char name[NAME_VOLUME_MAX + 1], container[NAME_CONTAINER_MAX + 1] = "", owner[32] = "";
+	unsigned int uid;
+
+	if (sscanf(volume, "%64s of uid %u, container %128s", name, &uid, container) < 2)
+		return;
+	if (uid != geteuid())
+		snprintf(owner, sizeof(owner), " --owner %u", uid);
+	snprintf(out, size, "dmuserctl release %s%s%s%s first, which lies on top of it", name,
+		 container[0] ? " --container " : "", container, owner);
+}
+
 char *holder_advice(const char *holder, char *out, size_t out_size)
 {
 	char text[SHELL_WORD_SIZE + 64] = "";
@@ -73,7 +88,9 @@ char *holder_advice(const char *holder, char *out, size_t out_size)
 		snprintf(text, sizeof(text), "remove %s, which lies on top of it (lsblk shows both)",
 			 holder);
 	else if (strncmp(holder, "volume ", 7) == 0)
-		snprintf(text, sizeof(text), "dmuserctl release %s first, which lies on top of it",
-			 holder + 7);
+		advise_volume(holder + 7, text, sizeof(text));
+	else if (strncmp(holder, "a volume of uid ", 16) == 0)
+		snprintf(text, sizeof(text), "have uid %s's volume released first, which lies on top of it",
+			 holder + 16);
 	return escape_text(text, out, out_size);
 }

@@ -2,7 +2,8 @@
 /*
  * Who keeps a volume's device open, and what ends that.
  *
- * Reads what dmuserd says of a holder ("mount /mnt (pid 1)", "pid 4711 (fio)", "device dm-3") and, of
+ * Reads what dmuserd says of a holder ("mount /mnt (pid 1)", "pid 4711 (fio)", "device dm-3",
+ * "volume b of uid 0, container c") and, of
  * this machine, only whether a mount is in the caller's mount namespace.
  */
 #pragma once

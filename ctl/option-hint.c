@@ -22,6 +22,11 @@ static const struct {
 	  "--read-only for each" },
 	{ "is in use: mounted", "", ANYBODY, ANYHOW,
 	  "lsblk {value} shows what has it: unmount that, or release the volume" },
+	{ "as swap space", "", ANYBODY, ANYHOW, "swapoff {value}, or choose another file" },
+	{ "is in use by /dev/loop", "", ANYBODY, ANYHOW,
+	  "losetup -j {value} shows the loop device: unmount that, and losetup -d it" },
+	{ "has locked it", "", ANYBODY, ANYHOW,
+	  "end that program, or what it does with {value}; 'lslocks' shows who that is" },
 	{ "is being removed", "", ANYBODY, ANYHOW, "try again in a moment, or with another file" },
 	/* What a path leads to. */
 	{ "is a symbolic link", "", ANYBODY, ANYHOW, "readlink -f {value} says what it leads to: give that" },

@@ -63,7 +63,7 @@ static int refuse_unknown(const struct context *context, const struct option *op
 	snprintf(sought, sizeof(sought), "%s", name + strspn(name, "-"));
 	for (const struct option *o = options; o->name; o++)
 		nearest_offer(&nearest, o->name);
-	if (nearest.n_begin_with_it > 1)
+	if (nearest.n_begin_with_it > 1 && strncmp(name, "--", 2) == 0)
 		usage_error(context, "'%s' is the beginning of more than one option", name);
 	else if (nearest.best)
 		usage_error(context, "%s has no option '%s': did you mean --%s?",

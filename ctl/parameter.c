@@ -22,6 +22,7 @@ static const struct name options[] = {
 	{ "container", "--container" },
 	{ "owner", "--owner" },
 	{ "timeout_ms", "--timeout-ms" },
+	{ "unless_open", "--force" },
 	{ "name", "NAME" },
 	{ "interface", "INTERFACE" },
 	{},

@@ -329,10 +329,10 @@ static void a_release_that_is_not_over_says_who_is_in_the_way(void **state)
 
 static void finds_it_open(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"unless_open\":true,"
-			    "\"name\":\"a\"}}");
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"owner\":4294967294,"
+			    "\"unless_open\":true,\"name\":\"a\"}}");
 	fake_reply(s, "{\"error\":\"io.dmuser.VolumeBusy\",\"parameters\":{\"name\":\"a\",\"open_count\":1,"
-		      "\"holders\":[\"volume b\"]}}", NULL, 0);
+		      "\"holders\":[\"volume b of uid 4294967294, container c1\"]}}", NULL, 0);
 	fake_expect_close(s);
 }
 
@@ -346,10 +346,12 @@ static void takes_a_release_by_force(int s)
 
 static void what_is_in_use_is_released_by_force_only(void **state)
 {
-	assert_int_equal(RUN(finds_it_open, "release", "a"), 7);
-	assert_string_equal(output, "dmuserctl: volume 'a' is in use: its device is open once (volume b)\n"
-				    "  hint: dmuserctl release b first, which lies on top of it; or dmuserctl "
-				    "release a --force, which fails its I/O\n");
+	assert_int_equal(RUN(finds_it_open, "release", "a", "--owner", "4294967294"), 7);
+	assert_string_equal(output, "dmuserctl: volume 'a' is in use: its device is open once (volume b of uid "
+				    "4294967294, container c1)\n"
+				    "  hint: dmuserctl release b --container c1 --owner 4294967294 first, which "
+				    "lies on top of it; or dmuserctl release a --owner 4294967294 --force, which "
+				    "fails its I/O\n");
 	assert_int_equal(RUN(takes_a_release_by_force, "release", "a", "--force"), 0);
 }
 

@@ -149,6 +149,9 @@ static void each_refusal_of_a_path_has_the_hint_that_fits(void **state)
 		bool is_root;
 		const char *request, *reason, *hint;
 	} cases[] = {
+		{ true, plain, "P is in use by the kernel, as swap space", "swapoff '/srv/a b/x'" },
+		{ true, plain, "P is in use by /dev/loop3", "losetup -j '/srv/a b/x'" },
+		{ true, plain, "P is in use by pid 12, which has locked it", "lslocks" },
 		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for",
 		  "truncate -s 1M '/srv/a b/x'" },
 		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for", "leave out --size" },

@@ -20,7 +20,11 @@ static void each_kind_of_holder_has_its_advice(void **state)
 		{ "pid 4711 (fio)", "end pid 4711 (fio)" },
 		{ "device dm-7", "remove device dm-7, which lies on top of it (lsblk shows both)" },
 		{ "pid 1 (\x1b)", "end pid 1 (\\x1b)" },
-		{ "volume b", "dmuserctl release b first, which lies on top of it" },
+		{ "volume b of uid 4294967294",
+		  "dmuserctl release b --owner 4294967294 first, which lies on top of it" },
+		{ "volume b of uid 4294967294, container c",
+		  "dmuserctl release b --container c --owner 4294967294 first, which lies on top of it" },
+		{ "a volume of uid 7", "have uid 7's volume released first, which lies on top of it" },
 		{ "something else", "" },
 		{ "mount ", "" },
 	};
