@@ -9,6 +9,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 static char payload[PAYLOAD_MAX];
@@ -20,10 +21,7 @@ static int answered_with(uint64_t type, enum submit_operation operation)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, operation, 0, 4096);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, operation, 4096, &s, &msg);
 	CHECK_EQ(channel_answer(fd, msg.seq, type, NULL, 0), 0);
 	/* where the block layer has another way, it takes it: that must work */
 	while (!s.done) {
@@ -36,8 +34,7 @@ static int answered_with(uint64_t type, enum submit_operation operation)
 		CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	}
 	int r = submit_wait(&s);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 	return r;
 }
 
@@ -90,14 +87,10 @@ static void breaks_the_channel(uint64_t seq, uint64_t type)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_READ, 0, 4096);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_READ, 4096, &s, &msg);
 	CHECK_EQ(channel_answer(fd, seq, type, NULL, 0), -EINVAL);
 	check_broken(&t, fd, &s);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void an_unknown_seq_breaks_the_channel(void)
@@ -131,8 +124,7 @@ static void a_repeated_seq_breaks_the_channel(void)
 	CHECK_EQ(submit_wait(&first), 0);
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 	check_broken(&t, fd, &second);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_bad_header_in_single_bytes_breaks_the_channel(void)
@@ -141,16 +133,12 @@ static void a_bad_header_in_single_bytes_breaks_the_channel(void)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_WRITE, 512, &s, &msg);
 	msg.seq = 99;
 	CHECK_EQ(channel_write_all(fd, &msg, 39, 1), 0);
 	CHECK_EQ(channel_write_all(fd, (char *)&msg + 39, 1, 1), -EINVAL);
 	check_broken(&t, fd, &s);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_request_that_was_not_read_to_its_end_cannot_be_answered(void)
@@ -166,8 +154,7 @@ static void a_request_that_was_not_read_to_its_end_cannot_be_answered(void)
 	CHECK_EQ(read(fd, payload, 511), 511);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 	check_broken(&t, fd, &s);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void an_answer_on_another_channel_is_unknown_there(void)
@@ -193,8 +180,7 @@ static void an_answer_on_another_channel_is_unknown_there(void)
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(fd);
-	close(wrong);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, wrong);
 }
 
 static void a_channel_opened_after_a_break_waits_for_the_broken_ones_release(void)
@@ -225,8 +211,7 @@ static void a_channel_opened_after_a_break_waits_for_the_broken_ones_release(voi
 	CHECK_EQ(channel_next(fresh, &msg, payload), 0);
 	CHECK_EQ(channel_answer(fresh, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fresh);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fresh);
 }
 
 static void *next_in_thread(void *userdata)
@@ -255,8 +240,7 @@ static void a_reader_that_waits_for_a_release_is_woken_by_it(void)
 	close(broken);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(pthread_join(reader, NULL), 0);
-	close(fresh);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fresh);
 }
 
 static void a_channel_opened_before_a_break_goes_on(void)
@@ -277,8 +261,7 @@ static void a_channel_opened_before_a_break_goes_on(void)
 	CHECK_EQ(submit_wait(&s), 0);
 	close(broken);
 	close(older);
-	close(held);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, held);
 }
 
 static void errors_are_counted_and_not_supported_is_none(void)

@@ -20,9 +20,10 @@ struct test_case {
 #define CASE(function) { #function, function }
 
 extern const struct test_case stream_cases[], answer_cases[], operation_cases[], death_cases[],
-	suspend_cases[], fail_cases[], wait_cases[], memory_cases[], review_cases[],
+	suspend_cases[], fail_cases[], wait_cases[], memory_cases[], storm_cases[],
 	option_cases[], requeue_cases[], timeout_cases[], fence_cases[], flush_cases[],
-	many_cases[], kill_cases[];
+	many_cases[], kill_cases[], commit_cases[],
+	wake_cases[], ring_cases[];
 
 /* A case that cannot run here says why and exits with this. */
 #define SKIPPED 77

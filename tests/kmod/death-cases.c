@@ -9,6 +9,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "submit.h"
 
@@ -78,8 +79,7 @@ static void a_close_leaves_the_undelivered_to_the_next_channel(void)
 	CHECK_EQ(channel_next(fd, &msg, payload), 0);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 4096), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_killed_worker_fails_its_requests_and_a_new_one_goes_on(void)
@@ -111,8 +111,7 @@ static void a_killed_worker_fails_its_requests_and_a_new_one_goes_on(void)
 	CHECK_EQ(channel_next(fd, &msg, payload), 0);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 4096), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_dup_and_a_child_keep_the_channel_alive(void)
@@ -188,8 +187,7 @@ static void removal_is_refused_while_the_device_is_open(void)
 	CHECK(device >= 0);
 	CHECK_EQ(target_remove(&t), -EBUSY);
 	CHECK_EQ(channel_events(fd), POLLOUT);
-	close(device);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, device);
 	close(fd);
 }
 
@@ -216,8 +214,7 @@ static void a_name_is_free_again_while_old_channels_are_still_open(void)
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(old);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void an_old_nodes_inode_does_not_lead_to_the_next_target(void)
@@ -234,8 +231,7 @@ static void an_old_nodes_inode_does_not_lead_to_the_next_target(void)
 	target_create(&t, 2048);
 	CHECK_EQ(open(path, O_RDWR | O_CLOEXEC), -1);
 	CHECK_EQ(errno, ENXIO);
-	close(inode);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, inode);
 }
 
 static void *open_and_close(void *userdata)

@@ -9,7 +9,11 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
+#include "stuck.h"
 #include "submit.h"
+
+#define PAGE 4096
 
 static char payload[PAYLOAD_MAX];
 
@@ -51,8 +55,7 @@ static void fail_ends_what_is_queued_and_outstanding_and_all_that_comes(void)
 	CHECK_EQ(s.queued + s.outstanding, 0);
 	CHECK(s.errors >= 3 + SUBMIT_SECURE_ERASE + 1);
 	close(fd);
-	close(other);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, other);
 }
 
 static void a_waiting_read_hears_of_fail(void)
@@ -70,8 +73,7 @@ static void a_waiting_read_hears_of_fail(void)
 	CHECK_EQ(target_message(&t, "fail"), 0);
 	CHECK_EQ(waitpid(reader, &status, 0), reader);
 	CHECK_EQ(status, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void fail_ends_a_suspend_that_hangs_on_a_worker(void)
@@ -111,10 +113,7 @@ static void fail_ends_a_suspend_that_waits_for_a_broken_channels_release(void)
 	int status;
 
 	for (int i = 0; i < 2; i++) {
-		target_create_with(&t, 2048, "2 on_close requeue");
-		int fd = channel_open(&t, 0);
-		submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-		CHECK_EQ(channel_next(fd, &msg, payload), 0);
+		int fd = fixture_begin(&t, "2 on_close requeue", SUBMIT_WRITE, 512, &s, &msg);
 		CHECK_EQ(channel_answer(fd, 99, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 		pid_t suspend = target_suspend_start(&t, flags[i]);
 		CHECK_EQ(target_status(&t).outstanding, 1);
@@ -186,8 +185,7 @@ static void after_unfail_a_new_channel_serves_once_the_old_is_released(void)
 	CHECK_EQ(channel_next(last, &msg, payload), 0);
 	CHECK_EQ(channel_answer(last, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(last);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, last);
 }
 
 static void fail_and_unfail_may_be_said_twice(void)
@@ -217,6 +215,31 @@ static void an_unknown_message_is_refused(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
+static void fail_ends_a_copy_that_waits_for_a_fault(void)
+{
+	for (int reading = 0; reading < 2; reading++) {
+		struct target t;
+		struct submit s;
+		struct dm_user_message msg;
+		struct stuck stuck;
+
+		target_create(&t, 2048);
+		int fd = channel_open(&t, 0);
+		submit_start(&s, &t, reading ? SUBMIT_WRITE : SUBMIT_READ, 0, PAGE);
+		CHECK_EQ(channel_read_all(fd, &msg, 40, 0), 0);
+		msg.type = DM_USER_RESP_SUCCESS;
+		if (!reading)
+			CHECK_EQ(write(fd, &msg, 40), 40);
+		stuck_start(&stuck, fd, reading);
+		CHECK_EQ(target_message(&t, "fail"), 0);
+		CHECK_EQ(submit_wait(&s), -EIO);
+		CHECK_EQ(target_status(&t).outstanding, 0);
+
+		CHECK_EQ(stuck_end(&stuck), -EIO);
+		fixture_end(&t, fd);
+	}
+}
+
 const struct test_case fail_cases[] = {
 	CASE(fail_ends_what_is_queued_and_outstanding_and_all_that_comes),
 	CASE(a_waiting_read_hears_of_fail),
@@ -226,5 +249,6 @@ const struct test_case fail_cases[] = {
 	CASE(after_unfail_a_new_channel_serves_once_the_old_is_released),
 	CASE(fail_and_unfail_may_be_said_twice),
 	CASE(an_unknown_message_is_refused),
+	CASE(fail_ends_a_copy_that_waits_for_a_fault),
 	{ 0 },
 };

@@ -12,6 +12,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "stuck.h"
 #include "submit.h"
 
@@ -66,8 +67,7 @@ static void fenced_requests_go_to_the_next_generation(void)
 	close(old);
 	close(idle);
 	CHECK_EQ(channel_events(next), POLLOUT);
-	close(next);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, next);
 }
 
 static void with_on_close_error_fenced_requests_fail(void)
@@ -90,8 +90,7 @@ static void with_on_close_error_fenced_requests_fail(void)
 	CHECK_EQ(channel_answer(next, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s[1]), 0);
 	close(old);
-	close(next);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, next);
 }
 
 static void a_fence_lets_go_of_what_a_broken_channel_held(void)
@@ -100,10 +99,7 @@ static void a_fence_lets_go_of_what_a_broken_channel_held(void)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create_with(&t, 2048, REQUEUE);
-	int broken = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(channel_next(broken, &msg, payload), 0);
+	int broken = fixture_begin(&t, REQUEUE, SUBMIT_WRITE, 512, &s, &msg);
 	CHECK_EQ(channel_answer(broken, 99, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 	int held = channel_open(&t, O_NONBLOCK);
 	CHECK_EQ(channel_next(held, &msg, payload), -EAGAIN);
@@ -126,8 +122,7 @@ static void a_fence_lets_go_of_what_a_broken_channel_held(void)
 	CHECK_EQ(channel_next(last, &msg, payload), 0);
 	CHECK_EQ(channel_answer(last, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(last);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, last);
 }
 
 static void a_waiting_read_hears_of_a_fence(void)
@@ -145,8 +140,7 @@ static void a_waiting_read_hears_of_a_fence(void)
 	CHECK_EQ(target_fence(&t), 1);
 	CHECK_EQ(waitpid(reader, &status, 0), reader);
 	CHECK_EQ(status, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 /* The copier sleeps for its page and holds nothing: the fence waits for nobody. */
@@ -180,8 +174,7 @@ static void a_fence_during_a_copy_sets_the_request_free(void)
 		if (!reading)
 			CHECK_EQ(s.buf[4095], 0x44);
 		close(fd);
-		close(next);
-		CHECK_EQ(target_remove(&t), 0);
+		fixture_end(&t, next);
 	}
 }
 
@@ -317,8 +310,7 @@ static void a_stopped_workers_old_answer_lands_nowhere(void)
 		CHECK_EQ(read_.buf[i], 0x0e);
 	CHECK_EQ(waitpid(worker, &status, 0), worker);
 	CHECK_EQ(status, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_fence_ends_a_suspend_that_hangs_on_a_worker(void)
@@ -330,10 +322,7 @@ static void a_fence_ends_a_suspend_that_hangs_on_a_worker(void)
 	int status;
 
 	for (int i = 0; i < 2; i++) {
-		target_create_with(&t, 2048, REQUEUE);
-		int stuck = channel_open(&t, 0);
-		submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-		CHECK_EQ(channel_next(stuck, &msg, payload), 0);
+		int stuck = fixture_begin(&t, REQUEUE, SUBMIT_WRITE, 512, &s, &msg);
 		pid_t suspend = target_suspend_start(&t, flags[i]);
 		/* to dm the request goes back, whichever of the two comes first */
 		CHECK_EQ(target_fence(&t), 1);

@@ -10,6 +10,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 #define DURABLE "2 volatile_cache off"
@@ -82,8 +83,7 @@ static void after_a_killed_workers_cached_answers_fsync_fails_exactly_once(void)
 	TARGET_AWAIT(&t, channels, 0);
 	int fd = channel_open(&t, 0);
 	check_fails_once(&t, fd);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_good_flush_covers_what_was_answered_before_it_on_any_channel(void)
@@ -101,8 +101,7 @@ static void a_good_flush_covers_what_was_answered_before_it_on_any_channel(void)
 	fd = channel_open(&t, 0);
 	close(other);
 	check_fails_once(&t, fd);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_failed_flush_covers_nothing(void)
@@ -116,8 +115,7 @@ static void a_failed_flush_covers_nothing(void)
 	close(fd);
 	fd = channel_open(&t, 0);
 	check_fails_once(&t, fd);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_write_answered_while_a_flush_is_out_is_not_covered(void)
@@ -135,8 +133,7 @@ static void a_write_answered_while_a_flush_is_out_is_not_covered(void)
 	CHECK_EQ(submit_wait(&s), 0);
 	close(other);
 	check_fails_once(&t, fd);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void only_cached_data_can_be_lost(void)
@@ -180,8 +177,7 @@ static void a_durable_worker_loses_nothing(void)
 	CHECK_EQ(target_status(&t).lost, 0);
 	fd = channel_open(&t, 0);
 	CHECK_EQ(serve(&t, fd, SUBMIT_FLUSH, DM_USER_RESP_SUCCESS), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_break_and_a_fence_are_a_workers_end_too(void)
@@ -204,8 +200,7 @@ static void a_break_and_a_fence_are_a_workers_end_too(void)
 	/* the fenced channel's close is not a second loss */
 	close(fd);
 	CHECK_EQ(target_status(&t).lost, 0);
-	close(next);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, next);
 }
 
 /* All that were under way when the data went; else a repeat would bring its submitter good news. */
@@ -236,8 +231,7 @@ static void every_flush_under_way_at_a_loss_fails(void)
 	/* with that it has been told */
 	CHECK_EQ(target_status(&t).lost, 0);
 	CHECK_EQ(serve(&t, stays, SUBMIT_FLUSH, DM_USER_RESP_SUCCESS), 0);
-	close(stays);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, stays);
 }
 
 /* Whoever waits for it wrote something else; the write's own submitter has yet to be told. */
@@ -282,8 +276,7 @@ static void after_a_loss_the_end_of_a_journals_commit_fails_too(void)
 	CHECK_EQ(submit_wait(&s), -EIO);
 	CHECK_EQ(serve(&t, fd, SUBMIT_FLUSH, DM_USER_RESP_SUCCESS), 0);
 	CHECK_EQ(serve(&t, fd, SUBMIT_WRITE_FUA, DM_USER_RESP_SUCCESS), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void with_on_close_error_a_flush_that_dies_with_its_worker_tells_of_the_loss(void)
@@ -302,8 +295,7 @@ static void with_on_close_error_a_flush_that_dies_with_its_worker_tells_of_the_l
 	CHECK_EQ(target_status(&t).lost, 0);
 	fd = channel_open(&t, 0);
 	CHECK_EQ(serve(&t, fd, SUBMIT_FLUSH, DM_USER_RESP_SUCCESS), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 const struct test_case flush_cases[] = {

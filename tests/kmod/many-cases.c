@@ -9,6 +9,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "submit.h"
 
@@ -200,8 +201,7 @@ static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
 	CHECK_EQ(submit_wait(&first), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(full);
-	close(other);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, other);
 }
 
 /* --- Outstanding at once */
@@ -275,8 +275,7 @@ static void forty_thousand_outstanding_are_answered_in_any_order(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(target_status(&t).outstanding, 0);
 	CHECK_EQ(target_status(&t).errors, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void thousands_of_repeats_keep_their_order(void)

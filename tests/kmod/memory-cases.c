@@ -12,6 +12,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 static char payload[PAYLOAD_MAX];
@@ -46,8 +47,7 @@ static void reading_into_memory_that_is_not_there_is_EFAULT_and_loses_nothing(vo
 		CHECK_EQ(payload[i], submit_pattern(i));
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_read_that_runs_into_a_hole_says_how_far_it_came(void)
@@ -73,8 +73,7 @@ static void a_read_that_runs_into_a_hole_says_how_far_it_came(void)
 		CHECK_EQ(payload[i], submit_pattern(PAGE - 100 + i));
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void answering_from_memory_that_is_not_there_is_EFAULT_and_the_channel_lives(void)
@@ -110,8 +109,7 @@ static void answering_from_memory_that_is_not_there_is_EFAULT_and_the_channel_li
 	CHECK_EQ(channel_write_all(fd, payload + PAGE - 1, PAGE + 1, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(memcmp(s.buf, payload, 2 * PAGE), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void untouched_memory_takes_a_whole_payload_in_one_read(void)
@@ -141,8 +139,7 @@ static void untouched_memory_takes_a_whole_payload_in_one_read(void)
 	CHECK_EQ(submit_wait(&s), 0);
 	for (int i = 0; i < LEN; i++)
 		CHECK_EQ(s.buf[i], 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 /* A page whose fault waits until somebody provides it, which nobody here ever does. */
@@ -240,8 +237,7 @@ static void a_fault_that_never_ends_holds(enum submit_operation operation)
 	CHECK_EQ(kill(worker, SIGKILL), 0);
 	CHECK_EQ(submit_wait(&stuck), -EIO);
 	CHECK_EQ(waitpid(worker, NULL, 0), worker);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_fault_that_never_ends_holds_nobody_else_while_reading(void)
@@ -278,8 +274,7 @@ static void a_break_fails_a_request_whose_copy_waits_for_a_fault(void)
 	struct uffdio_zeropage zero = { .range = { (uintptr_t)stuck.page, PAGE } };
 	CHECK_EQ(ioctl(uffd, UFFDIO_ZEROPAGE, &zero), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void an_answer_never_shows_what_the_worker_did_not_send(void)

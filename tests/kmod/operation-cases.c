@@ -9,6 +9,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 static char payload[PAYLOAD_MAX];
@@ -38,8 +39,7 @@ static const struct dm_user_message *request_of(enum submit_operation operation,
 		CHECK_EQ(channel_answer(fd, flush.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	}
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 	return &msg;
 }
 
@@ -108,8 +108,7 @@ static void a_failed_flush_fails_fsync_once(void)
 		CHECK_EQ(channel_answer(fd, msg.seq, types[i], NULL, 0), 0);
 		CHECK_EQ(submit_wait(&s), i == 0 ? -EIO : 0);
 	}
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 struct polled {
@@ -146,8 +145,7 @@ static const struct dm_user_message *request_with_flag(int flag)
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, msg.len), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(p.result, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 	return &msg;
 }
 
@@ -200,8 +198,7 @@ static void memory_that_begins_inside_a_page_carries_the_right_bytes(void)
 		close(device);
 		free(s.buf);
 	}
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 const struct test_case operation_cases[] = {

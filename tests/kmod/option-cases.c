@@ -10,6 +10,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 static char payload[PAYLOAD_MAX];
@@ -59,8 +60,7 @@ static void max_outstanding_limits_delivery_and_not_mapping(void)
 		if (i != 2)
 			CHECK_EQ(submit_wait(&s[i]), i == 3 ? -EIO : 0);
 	close(fd);
-	close(other);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, other);
 }
 
 struct reader {
@@ -112,8 +112,7 @@ static void a_full_channels_reader_waits_for_its_own_answers_and_takes_nobodys_w
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	close(full);
-	close(other);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, other);
 }
 
 static void block_size_is_the_devices(void)
@@ -140,8 +139,7 @@ static void block_size_is_the_devices(void)
 	CHECK_EQ(msg.len, 4096);
 	answer(fd, msg.seq);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void max_io_kb_is_the_most_that_a_request_has(void)
@@ -162,8 +160,7 @@ static void max_io_kb_is_the_most_that_a_request_has(void)
 		answer(fd, msg.seq);
 	}
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 /* Has a range served; checks each piece: at most `most` sectors, cut at multiples of `grain`. */
@@ -245,8 +242,7 @@ static void what_is_off_is_not_supported(void)
 		CHECK_EQ(payload[i], 0);
 	answer(fd, msg.seq);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 const struct test_case option_cases[] = {

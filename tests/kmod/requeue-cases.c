@@ -11,6 +11,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "stuck.h"
 #include "submit.h"
@@ -79,8 +80,7 @@ static void a_close_repeats_the_unanswered_first_and_in_order(void)
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	}
 	CHECK_EQ(target_status(&t).errors, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void repeats_of_several_channels_are_in_one_order(void)
@@ -110,8 +110,7 @@ static void repeats_of_several_channels_are_in_one_order(void)
 		answer(a, i);
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(submit_wait(&s[i]), 0);
-	close(a);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, a);
 }
 
 static void half_an_answer_counts_for_nothing(void)
@@ -120,10 +119,7 @@ static void half_an_answer_counts_for_nothing(void)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create_with(&t, 2048, REQUEUE);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_READ, 0, 4096);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, REQUEUE, SUBMIT_READ, 4096, &s, &msg);
 	msg.type = DM_USER_RESP_SUCCESS;
 	memset(payload, 0x66, 4096);
 	CHECK_EQ(write(fd, &msg, 40), 40);
@@ -139,8 +135,7 @@ static void half_an_answer_counts_for_nothing(void)
 	CHECK_EQ(submit_wait(&s), 0);
 	for (int i = 0; i < 4096; i++)
 		CHECK_EQ(s.buf[i], 0x77);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void after_a_bad_answer_requests_wait_for_the_last_holder(void)
@@ -175,8 +170,7 @@ static void after_a_bad_answer_requests_wait_for_the_last_holder(void)
 		answer(next, i);
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	}
-	close(next);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, next);
 }
 
 static void fail_ends_what_waits_for_a_release(void)
@@ -245,8 +239,7 @@ static void a_flush_suspend_drains_over_a_workers_death(void)
 	CHECK_EQ(submit_wait(&s[0]), 0);
 	CHECK_EQ(submit_wait(&s[1]), 0);
 	CHECK_EQ(target_resume(&t), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_noflush_suspend_takes_back_a_dead_workers_requests_for_the_next_table(void)
@@ -284,8 +277,7 @@ static void a_noflush_suspend_takes_back_a_dead_workers_requests_for_the_next_ta
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	}
 	CHECK_EQ(target_status(&t).errors, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_noflush_suspend_waits_for_a_broken_channels_release(void)
@@ -312,8 +304,7 @@ static void a_noflush_suspend_waits_for_a_broken_channels_release(void)
 	CHECK_EQ(channel_next(fd, &msg, payload), 0);
 	answer(fd, msg.seq);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_handover_under_load_costs_no_error(void)

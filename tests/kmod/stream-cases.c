@@ -8,6 +8,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "submit.h"
 
@@ -97,8 +98,7 @@ static void one_byte_reads_and_writes_carry_requests(void)
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(memcmp(s.buf, payload + 512, 1024), 0);
 
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_read_or_write_of_nothing_does_nothing(void)
@@ -109,8 +109,7 @@ static void a_read_or_write_of_nothing_does_nothing(void)
 	int fd = channel_open(&t, 0);
 	CHECK_EQ(read(fd, payload, 0), 0);
 	CHECK_EQ(write(fd, payload, 0), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void vectors_may_cut_a_message_anywhere(void)
@@ -141,8 +140,7 @@ static void vectors_may_cut_a_message_anywhere(void)
 	CHECK_EQ(writev(fd, answer, 4), 40 + 4096);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(memcmp(s.buf, payload, 4096), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void what_follows_an_answer_is_the_next_header(void)
@@ -161,8 +159,7 @@ static void what_follows_an_answer_is_the_next_header(void)
 	CHECK_EQ(channel_write_all(fd, msg, sizeof(msg), 0), 0);
 	CHECK_EQ(submit_wait(&s[0]), 0);
 	CHECK_EQ(submit_wait(&s[1]), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_short_answer_is_only_incomplete(void)
@@ -171,10 +168,7 @@ static void a_short_answer_is_only_incomplete(void)
 	struct submit s, other;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_READ, 0, 8192);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_READ, 8192, &s, &msg);
 	memset(payload, 0x77, 8192);
 	msg.type = DM_USER_RESP_SUCCESS;
 	CHECK_EQ(write(fd, &msg, sizeof(msg)), 40);
@@ -193,8 +187,7 @@ static void a_short_answer_is_only_incomplete(void)
 		CHECK_EQ(s.buf[i], 0x77);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&other), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void len_sector_and_flags_of_an_answer_are_ignored(void)
@@ -203,10 +196,7 @@ static void len_sector_and_flags_of_an_answer_are_ignored(void)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_READ, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_READ, 512, &s, &msg);
 	msg.type = DM_USER_RESP_SUCCESS;
 	msg.len = UINT64_MAX;
 	msg.sector = UINT64_MAX;
@@ -216,8 +206,7 @@ static void len_sector_and_flags_of_an_answer_are_ignored(void)
 	CHECK_EQ(channel_write_all(fd, payload, 512, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(s.buf[511], 0x11);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_large_io_comes_in_pieces_of_1_mib(void)
@@ -241,8 +230,7 @@ static void a_large_io_comes_in_pieces_of_1_mib(void)
 		CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	}
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void sector_is_counted_from_the_targets_start(void)
@@ -259,8 +247,7 @@ static void sector_is_counted_from_the_targets_start(void)
 	CHECK_EQ(msg.sector, 5);
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 /* Writes and reads the whole device from several threads, and compares. */

@@ -11,6 +11,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "submit.h"
 
@@ -57,8 +58,7 @@ static void a_flush_suspend_drains_through_the_worker(void)
 	CHECK_EQ(msg.seq, 2);
 	CHECK_EQ(channel_answer(fd, 2, DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s[0]), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_noflush_suspend_without_a_worker_ends_at_once_and_loses_nothing(void)
@@ -89,8 +89,7 @@ static void a_noflush_suspend_without_a_worker_ends_at_once_and_loses_nothing(vo
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	}
 	CHECK_EQ(target_status(&t).errors, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_noflush_suspend_hands_back_a_large_io_in_pieces(void)
@@ -141,8 +140,7 @@ static void a_noflush_suspend_waits_for_what_was_delivered(void)
 	CHECK_EQ(msg.seq, 1);
 	CHECK_EQ(channel_answer(fd, 1, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&queued), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_close_ends_a_noflush_suspend_that_waits_for_its_channel(void)
@@ -151,10 +149,7 @@ static void a_close_ends_a_noflush_suspend_that_waits_for_its_channel(void)
 	struct submit s;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_WRITE, 512, &s, &msg);
 	pid_t suspend = target_suspend_start(&t, DM_NOFLUSH_FLAG);
 	close(fd);
 	check_exit(suspend, 0);
@@ -188,8 +183,7 @@ static void an_interrupted_noflush_suspend_fails_nothing(void)
 		CHECK_EQ(channel_answer(fd, i, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&delivered), 0);
 	CHECK_EQ(submit_wait(&queued), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_reload_under_a_new_name_loses_nothing(void)
@@ -216,8 +210,7 @@ static void a_reload_under_a_new_name_loses_nothing(void)
 
 	CHECK_EQ(channel_events(old), POLLHUP);
 	CHECK_EQ(access(t.node, F_OK), -1);
-	close(old);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, old);
 	server_join(&server);
 }
 
@@ -234,8 +227,7 @@ static void a_table_that_was_loaded_and_cleared_leaves_no_node(void)
 	CHECK_EQ(target_clear(&t), 0);
 	CHECK_EQ(access(next.node, F_OK), -1);
 	CHECK_EQ(channel_events(fd), POLLHUP);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void *write_for_ever(void *userdata)

@@ -13,6 +13,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "stuck.h"
 #include "submit.h"
@@ -97,8 +98,7 @@ static void an_unanswered_request_fails_and_breaks_its_channel(void)
 	close(fd);
 	CHECK_EQ(channel_answer(next, take(next), DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(next);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, next);
 }
 
 static void a_request_that_nobody_reads_fails_in_time(void)
@@ -113,8 +113,7 @@ static void a_request_that_nobody_reads_fails_in_time(void)
 	check_fails_in_time(&s, start);
 	/* a channel is not to blame for what it never had */
 	CHECK_EQ(channel_events(fd), POLLOUT);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void half_a_request_and_half_an_answer_are_bounded(void)
@@ -136,8 +135,7 @@ static void half_a_request_and_half_an_answer_are_bounded(void)
 			CHECK_EQ(channel_write_all(fd, &msg, half == 2 ? 20 : 40, 0), 0);
 		check_fails_in_time(&s, start);
 		CHECK_EQ(channel_events(fd), POLLERR);
-		close(fd);
-		CHECK_EQ(target_remove(&t), 0);
+		fixture_end(&t, fd);
 	}
 }
 
@@ -160,8 +158,7 @@ static void a_copy_that_waits_for_a_fault_is_bounded(void)
 		stuck_start(&stuck, fd, reading);
 		check_fails_in_time(&s, start);
 		CHECK_EQ(stuck_end(&stuck), -EIO);
-		close(fd);
-		CHECK_EQ(target_remove(&t), 0);
+		fixture_end(&t, fd);
 	}
 }
 
@@ -187,8 +184,7 @@ static void with_requeue_a_late_request_goes_to_the_next_channel_and_fails_the_s
 	check_fails_in_time(&s, start);
 	CHECK_EQ(channel_events(fd), POLLERR);
 	CHECK_EQ(target_status(&t).timed_out, 2);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void with_requeue_a_repeat_that_is_answered_succeeds(void)
@@ -196,18 +192,14 @@ static void with_requeue_a_repeat_that_is_answered_succeeds(void)
 	struct target t;
 	struct submit s;
 
-	target_create_with(&t, 2048, REQUEST_REQUEUE);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	take(fd);
+	int fd = fixture_begin(&t, REQUEST_REQUEUE, SUBMIT_WRITE, 512, &s, NULL);
 	TARGET_AWAIT(&t, broken, 1);
 	close(fd);
 	fd = channel_open(&t, 0);
 	CHECK_EQ(channel_answer(fd, take(fd), DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(target_status(&t).errors, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void with_requeue_a_channel_that_is_never_released_holds_no_submitter_for_ever(void)
@@ -215,18 +207,14 @@ static void with_requeue_a_channel_that_is_never_released_holds_no_submitter_for
 	struct target t;
 	struct submit s;
 
-	target_create_with(&t, 2048, REQUEST_REQUEUE);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	take(fd);
+	int fd = fixture_begin(&t, REQUEST_REQUEUE, SUBMIT_WRITE, 512, &s, NULL);
 	TARGET_AWAIT(&t, broken, 1);
 	int64_t start = now_ms();
 	CHECK_EQ(submit_wait(&s), -EIO);
 	CHECK(now_ms() - start <= LATEST_MS);
 	CHECK_EQ(target_status(&t).outstanding, 0);
 	CHECK_EQ(channel_events(fd), POLLERR);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_requests_clock_starts_with_the_first_channel(void)
@@ -242,8 +230,7 @@ static void a_requests_clock_starts_with_the_first_channel(void)
 	int64_t start = now_ms();
 	int fd = channel_open(&t, 0);
 	check_fails_in_time(&s, start);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_channel_that_comes_and_goes_does_not_stop_a_requests_clock(void)
@@ -297,10 +284,7 @@ static void a_requests_clock_restarts_once_when_it_is_repeated(void)
 	struct target t;
 	struct submit s;
 
-	target_create_with(&t, 2048, REQUEST_REQUEUE);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	take(fd);
+	int fd = fixture_begin(&t, REQUEST_REQUEUE, SUBMIT_WRITE, 512, &s, NULL);
 	poll(NULL, 0, LIMIT_MS / 2);
 	/* from here it has all of its time again */
 	int other = channel_open(&t, 0);
@@ -318,8 +302,7 @@ static void a_requests_clock_restarts_once_when_it_is_repeated(void)
 	check_not_early(start);
 	CHECK(now_ms() - start <= LATEST_MS);
 	CHECK_EQ(submit_wait(&s), -EIO);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void requests_that_are_answered_never_time_out(void)
@@ -355,8 +338,7 @@ static void without_a_limit_nothing_times_out(void)
 	poll(NULL, 0, LATEST_MS);
 	CHECK_EQ(channel_answer(fd, seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 /* --- The attach clock */
@@ -391,8 +373,7 @@ static void without_a_channel_all_requests_fail_at_once_after_one_time_out(void)
 	submit_start(&s[0], &t, SUBMIT_READ, 0, 512);
 	CHECK_EQ(channel_answer(fd, take(fd), DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s[0]), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_channel_in_time_serves_what_has_waited(void)
@@ -408,8 +389,7 @@ static void a_channel_in_time_serves_what_has_waited(void)
 	sleep_until(now_ms() + LATEST_MS);
 	CHECK_EQ(channel_answer(fd, take(fd), DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_suspend_stops_the_attach_clock_and_resume_starts_it(void)
@@ -445,8 +425,7 @@ static void a_broken_channel_counts_as_none(void)
 	check_fails_in_time(&s[0], start);
 	CHECK_EQ(submit_wait(&s[1]), -EIO);
 	CHECK_EQ(target_status(&t).outstanding, 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void with_requeue_a_dead_workers_requests_wait_for_the_attach_time_out(void)
@@ -454,10 +433,7 @@ static void with_requeue_a_dead_workers_requests_wait_for_the_attach_time_out(vo
 	struct target t;
 	struct submit s;
 
-	target_create_with(&t, 2048, ATTACH_REQUEUE);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	take(fd);
+	int fd = fixture_begin(&t, ATTACH_REQUEUE, SUBMIT_WRITE, 512, &s, NULL);
 	int64_t start = now_ms();
 	close(fd);
 	check_fails_in_time(&s, start);

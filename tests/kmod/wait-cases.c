@@ -10,6 +10,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "server.h"
 #include "submit.h"
 
@@ -38,8 +39,7 @@ static void poll_says_in_when_a_request_waits_or_is_half_read(void)
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(fd);
-	close(other);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, other);
 }
 
 static void epoll_wakes_for_each_request_also_edge_triggered(void)
@@ -119,8 +119,7 @@ static void a_read_that_must_not_wait_says_EAGAIN(void)
 	CHECK_EQ(channel_answer(blocking, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(fd);
-	close(blocking);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, blocking);
 }
 
 static void a_position_and_a_seek_are_refused(void)
@@ -134,8 +133,7 @@ static void a_position_and_a_seek_are_refused(void)
 	CHECK_EQ(errno, ESPIPE);
 	CHECK_EQ(pread(fd, &byte, 1, 0), -1);
 	CHECK_EQ(errno, ESPIPE);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 struct reader {
@@ -280,8 +278,7 @@ static void two_sleepers_on_one_channel_share_a_message(void)
 	memcpy(&msg, r[0].result == 40 ? r[0].buf : r[1].buf, sizeof(msg));
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	close(fd);
-	CHECK_EQ(target_remove(&t), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_waiting_read_does_not_keep_answers_out(void)
@@ -291,10 +288,7 @@ static void a_waiting_read_does_not_keep_answers_out(void)
 	struct dm_user_message msg;
 	pthread_t thread;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&s, &t, SUBMIT_READ, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	int fd = fixture_begin(&t, NULL, SUBMIT_READ, 512, &s, &msg);
 	struct one_read r = { .fd = fd, .len = 40 };
 	CHECK_EQ(pthread_create(&thread, NULL, read_once, &r), 0);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
