@@ -99,24 +99,13 @@ static void dmu_channel_give(struct dmu_request *req, enum dmu_fate fate, struct
 	list_add_tail(&req->link, fate == DMU_FATE_REPEATS ? &o->repeated : &o->failed);
 }
 
-/**
- * dmu_channel_unclaim - end of a copy
- * @c:	the channel, its lock held
- * @s:	one of its streams, claimed by the caller
- * @o:	gets the request, if somebody wanted it meanwhile
- *
- * Returns whether the stream may go on with its request.
- */
-bool dmu_channel_unclaim(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o)
+/* Out of line part of dmu_channel_unclaim(): the channel has ended. */
+void dmu_channel_unclaim_ended(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o)
 {
 	lockdep_assert_held(&c->lock);
 
-	s->claimed = false;
-	if (likely(!c->ends))
-		return true;
 	if (s->fate != DMU_FATE_STAYS)
 		dmu_channel_orphan_stream(c, s, s->fate, o);
-	return false;
 }
 
 /* The worker has read all of @req: its answer may come. Called with c->lock held. */
@@ -128,7 +117,7 @@ void dmu_channel_outstanding(struct dmu_channel *c, struct dmu_request *req)
 	hlist_add_head(&req->hash, dmu_channel_chain(c, req->seq));
 }
 
-/* Takes the outstanding request @seq out of the channel's list, or returns NULL. c->lock held. */
+/* The outstanding request @seq, or NULL; c->lock held. */
 struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 {
 	struct dmu_request *req;
@@ -136,13 +125,19 @@ struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 	lockdep_assert_held(&c->lock);
 
 	hlist_for_each_entry(req, dmu_channel_chain(c, seq), hash) {
-		if (req->seq != seq)
-			continue;
-		hlist_del_init(&req->hash);
-		list_del(&req->link);
-		return req;
+		if (req->seq == seq)
+			return req;
 	}
 	return NULL;
+}
+
+/* Takes an outstanding request out of the channel's lists; c->lock held. */
+void dmu_channel_take(struct dmu_channel *c, struct dmu_request *req)
+{
+	lockdep_assert_held(&c->lock);
+
+	hlist_del_init(&req->hash);
+	list_del(&req->link);
 }
 
 /* Takes an outstanding request from the channel, to fail it. */
@@ -303,4 +298,6 @@ const struct file_operations dmu_channel_fops = {
 	.read_iter = dmu_read_iter,
 	.write_iter = dmu_write_iter,
 	.poll = dmu_channel_poll,
+	.unlocked_ioctl = dmu_channel_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -270,6 +270,12 @@ int dmu_options_apply(struct dm_target *ti, const struct dmu_options *o)
 	return dm_set_target_max_io_len(ti, o->max_io_kb << (10 - SECTOR_SHIFT));
 }
 
+/* In sectors: what a discard is split at multiples of. */
+unsigned int dmu_options_discard_grain(const struct dmu_options *o)
+{
+	return o->discard_grain ?: o->block_size >> SECTOR_SHIFT;
+}
+
 /*
  * What the queue is told. Both the soft and the hard limit of discard, and its granularity: 6.1
  * takes the pair as it stands and only with a granularity, 6.12 computes the soft one from the hard
@@ -277,13 +283,11 @@ int dmu_options_apply(struct dm_target *ti, const struct dmu_options *o)
  */
 void dmu_options_limits(const struct dmu_options *o, struct queue_limits *limits)
 {
-	unsigned int grain = o->discard_grain ?: o->block_size >> SECTOR_SHIFT;
-
 	limits->logical_block_size = o->block_size;
 	limits->physical_block_size = max(limits->physical_block_size, limits->logical_block_size);
 	limits->io_min = max(limits->io_min, limits->logical_block_size);
 
-	limits->discard_granularity = grain << SECTOR_SHIFT;
+	limits->discard_granularity = dmu_options_discard_grain(o) << SECTOR_SHIFT;
 	limits->max_hw_discard_sectors = o->discard;
 	limits->max_discard_sectors = o->discard;
 	limits->max_secure_erase_sectors = o->secure_erase;

@@ -63,6 +63,7 @@ struct dmu_options {
 
 int dmu_options_parse(struct dm_target *ti, struct dm_arg_set *args, struct dmu_options *ret_o);
 int dmu_options_apply(struct dm_target *ti, const struct dmu_options *o);
+unsigned int dmu_options_discard_grain(const struct dmu_options *o);
 void dmu_options_limits(const struct dmu_options *o, struct queue_limits *limits);
 unsigned int dmu_options_show(const struct dmu_options *o, char *result, unsigned int sz,
 			      unsigned int maxlen);

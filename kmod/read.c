@@ -4,7 +4,8 @@
  *
  * A read() ends at the end of a header or of a payload: a v1 worker reads a header, then knows how
  * much follows. A short buffer takes as much as fits, and the next read() goes on there; nothing is
- * lost when a copy fails half way.
+ * lost when a copy fails half way. A channel of whole messages takes as many as fit, each at once;
+ * one that fails half way starts again from its first byte.
  *
  * Requests leave the target's queue only in dmu_target_deliver(), one at a time, for a reader that
  * holds its stream. A reader that was woken and then did not take a request (another was faster, a
@@ -18,8 +19,21 @@
 #include "request.h"
 #include "target.h"
 
-/* Makes sure that there is a current request, and claims it. -EAGAIN: there is none to be had. */
-static int dmu_read_claim(struct dmu_channel *c)
+/* The current request's message begins; it is claimed. */
+static void dmu_read_begin(struct dmu_channel *c)
+{
+	struct dmu_stream *out = &c->out;
+
+	dmu_request_describe(out->req, c->target->begin, &out->header);
+	out->payload = dmu_request_payload_out(out->req);
+	out->pos = 0;
+}
+
+/*
+ * Makes sure that there is a current request, and claims it. -EAGAIN: there is none to be had.
+ * -EMSGSIZE: the message of the next one is larger than @room.
+ */
+static int dmu_read_claim(struct dmu_channel *c, size_t room)
 {
 	struct dmu_stream *out = &c->out;
 	int ret;
@@ -28,13 +42,10 @@ static int dmu_read_claim(struct dmu_channel *c)
 	if (READ_ONCE(out->req))
 		return dmu_channel_claim(c, out);
 
-	ret = dmu_target_deliver(c->target, c);
+	ret = dmu_target_deliver(c->target, c, room);
 	if (ret)
 		return ret;
-
-	dmu_request_describe(out->req, c->target->begin, &out->header);
-	out->payload = dmu_request_payload_out(out->req);
-	out->pos = 0;
+	dmu_read_begin(c);
 	return 0;
 }
 
@@ -103,7 +114,7 @@ static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to,
 	for (;;) {
 		size_t want, n;
 
-		ret = dmu_read_claim(c);
+		ret = dmu_read_claim(c, SIZE_MAX);
 		if (ret)
 			break;
 
@@ -128,6 +139,106 @@ static ssize_t dmu_read_part(struct dmu_channel *c, struct iov_iter *to,
 	if (more)
 		dmu_read_wake_others(c);
 	return total ?: ret ?: dmu_channel_error(c);
+}
+
+/*
+ * Makes the next message current, claimed, from its first byte; or says why there is none that fits
+ * into @room. One that a read() left half way is looked at first: it is this channel's already.
+ */
+static int dmu_read_claim_whole(struct dmu_channel *c, size_t room, struct dmu_orphans *orphans)
+{
+	struct dmu_stream *out = &c->out;
+	bool left = READ_ONCE(out->req);
+	int ret = dmu_read_claim(c, room);
+
+	if (ret || !left)
+		return ret;
+	dmu_read_begin(c);
+	if (dmu_request_message_size(out->req) <= room)
+		return 0;
+	dmu_read_unclaim(c, orphans);
+	return -EMSGSIZE;
+}
+
+/* Copies what is left of the message, which fits. Returns the bytes. */
+static size_t dmu_read_copy_whole(struct dmu_stream *out, struct iov_iter *to)
+{
+	size_t done = dmu_read_copy(out, to);
+
+	if (out->pos == sizeof(out->header) && out->payload.bi_size)
+		done += dmu_copy_bio_out(dmu_request_bio(out->req), &out->payload, to);
+	return done;
+}
+
+/* A page is missing for the @left bytes behind @to: gets it, which may take its time. */
+static int dmu_read_fault_in(struct iov_iter *to, size_t left)
+{
+	if (fault_in_iov_iter_writeable(to, left) == left)
+		return -EFAULT;
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	cond_resched();
+	return 0;
+}
+
+/*
+ * One whole message. The stream is locked. Returns its bytes; or what is wrong: then @to is where
+ * it was, and the request, if it has become current, stays so.
+ */
+static ssize_t dmu_read_message(struct dmu_channel *c, struct iov_iter *to,
+				struct dmu_orphans *orphans)
+{
+	struct dmu_stream *out = &c->out;
+	size_t size, done = 0;
+	int ret;
+
+	ret = dmu_read_claim_whole(c, iov_iter_count(to), orphans);
+	if (ret)
+		return ret;
+	size = dmu_request_message_size(out->req);
+
+	for (;;) {
+		done += dmu_read_copy_whole(out, to);
+		if (!dmu_read_unclaim(c, orphans)) {
+			/* it is gone whole, or it was taken from the channel, which has ended */
+			if (done == size)
+				return size;
+			ret = dmu_channel_error(c);
+			break;
+		}
+		ret = dmu_read_fault_in(to, size - done);
+		if (ret)
+			break;
+		ret = dmu_channel_claim(c, out);
+		if (ret)
+			break;
+	}
+	iov_iter_revert(to, done);
+	return ret;
+}
+
+/*
+ * As many whole messages as there are and as fit. The stream is locked. Returns their bytes, or
+ * what is wrong with the first.
+ */
+static ssize_t dmu_read_messages(struct dmu_channel *c, struct iov_iter *to,
+				 struct dmu_orphans *orphans)
+{
+	ssize_t total = 0, ret;
+
+	do {
+		ret = dmu_read_message(c, to, orphans);
+		if (ret < 0)
+			break;
+		total += ret;
+		cond_resched();
+	} while (iov_iter_count(to) >= sizeof(struct dm_user_message) &&
+		 dmu_target_ready(c->target, c));
+
+	/* one that failed half way may be had by another thread that sleeps on this channel */
+	if (ret < 0 && READ_ONCE(c->out.req))
+		dmu_read_wake_others(c);
+	return total ?: ret;
 }
 
 /**
@@ -165,20 +276,21 @@ static int dmu_read_wait(struct dmu_channel *c)
 	sleeper.wait.flags = WQ_FLAG_EXCLUSIVE;
 
 	atomic_inc(&c->sleepers);
-	for (;;) {
+	do {
 		/*
 		 * Its barrier pairs with those of dmu_read_wake_others() and dmu_target_wake_one(),
 		 * and it does not leave a wake-up with one that a signal ends.
 		 */
 		ret = prepare_to_wait_event(&t->wq, &sleeper.wait, TASK_INTERRUPTIBLE);
-		if (dmu_target_ready(t, c))
+		if (dmu_target_ready(t, c)) {
 			ret = 0;
-		else if (!ret) {
-			schedule();
-			continue;
+			break;
 		}
-		break;
-	}
+		if (ret)
+			break;
+		schedule();
+		/* as a rule it was woken for something, and need not queue to find out */
+	} while (!dmu_target_ready(t, c));
 	finish_wait(&t->wq, &sleeper.wait);
 	atomic_dec(&c->sleepers);
 	return ret;
@@ -208,7 +320,8 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			if (ret)
 				break;
 		}
-		ret = dmu_read_part(c, to, &orphans);
+		ret = c->batch ? dmu_read_messages(c, to, &orphans) :
+				 dmu_read_part(c, to, &orphans);
 		mutex_unlock(&c->out.mutex);
 		if (ret != -EAGAIN || nowait)
 			break;

@@ -34,6 +34,7 @@ struct dmu_target;
  * @clock:	jiffies when its time began to run (clock.c)
  * @awaits:	0: its time runs; else the attachment that it begins with (clock.c)
  * @flush:	of a FLUSH: its number (flush.c)
+ * @status:	how it ends, once it is answered (write.c)
  * @repeat:	it was delivered before, on a channel that has ended
  * @restarted:	its clock was, for a repeat
  * @expired:	its time was over once
@@ -47,6 +48,7 @@ struct dmu_request {
 	unsigned long clock;
 	u64 flush;
 	u32 awaits;
+	blk_status_t status;
 	bool repeat;
 	bool restarted;
 	bool expired;
@@ -79,6 +81,15 @@ static inline struct bio *dmu_request_bio(struct dmu_request *req)
 static inline bool dmu_request_is_flush(struct bio *bio)
 {
 	return bio_op(bio) == REQ_OP_WRITE && !bio->bi_iter.bi_size;
+}
+
+/* Bytes of its message on the way to a worker. */
+static inline size_t dmu_request_message_size(struct dmu_request *req)
+{
+	struct bio *bio = dmu_request_bio(req);
+
+	return sizeof(struct dm_user_message) +
+	       (bio_op(bio) == REQ_OP_WRITE ? bio->bi_iter.bi_size : 0);
 }
 
 struct dmu_request *dmu_request_init(struct bio *bio);

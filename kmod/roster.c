@@ -63,6 +63,7 @@ int dmu_roster_join(struct dmu_target *t, struct dmu_channel *c)
 	spin_lock(&t->lock);
 	if (!t->gone) {
 		c->number = t->nr_opens++;
+		c->generation = t->generation;
 		list_add_tail(&c->link, &t->channels);
 		t->nr_channels++;
 		if (!t->nr_live++)

@@ -41,6 +41,7 @@ struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
 
 	t->ti = ti;
 	t->begin = ti->begin;
+	t->sectors = ti->len;
 	t->options = *options;
 	init_waitqueue_head(&t->wq);
 	spin_lock_init(&t->lock);
@@ -146,13 +147,15 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
  * dmu_target_deliver - move the first request into a channel's out stream, claimed
  * @t:	the target
  * @c:	one of its channels, its out stream locked and empty
+ * @room:	bytes that the message must fit into
  *
  * The seq is given here and not when mapping: so the numbers that a worker sees have no gaps, even
  * after a suspend took undelivered requests back. A repeat keeps its own, by which it is sorted.
  *
- * Returns 0, -EAGAIN if there is nothing for this channel, or why it carries nothing any more.
+ * Returns 0, -EAGAIN if there is nothing for this channel, -EMSGSIZE if the first does not fit (it
+ * stays in the queue), or why the channel carries nothing any more.
  */
-int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
+int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c, size_t room)
 {
 	struct dmu_request *req;
 	bool fills_up = false;
@@ -167,6 +170,10 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c)
 	req = list_first_entry_or_null(&t->queue, struct dmu_request, link);
 	if (!req || dmu_roster_holds(t, c) || c->full) {
 		ret = -EAGAIN;
+		goto unlock;
+	}
+	if (unlikely(dmu_request_message_size(req) > room)) {
+		ret = -EMSGSIZE;
 		goto unlock;
 	}
 

@@ -12,7 +12,7 @@
  * waits, clock.c says; what a flush may promise, flush.c.
  *
  * Lock order, outer to inner:
- *   stream->mutex (out or in, never both)  >  target->lock  >  channel->lock
+ *   out stream->mutex  >  in stream->mutex  >  target->lock  >  channel->lock
  * dmu_node_lock nests in nothing of ours and nothing of ours in it. The wait queue's own lock nests
  * in nothing of ours, and none is taken in it. The timer's is taken under target->lock.
  *
@@ -49,6 +49,7 @@ struct target_type;
  * struct dmu_target - one target of a table
  * @ti:		the same, as dm knows it; constant, valid while any bio has not ended
  * @begin:	the target's first sector on its device; constant
+ * @sectors:	its length; constant
  * @options:	the table line's; constant
  * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
  * @errors:	requests that ended with EIO; atomic
@@ -81,6 +82,7 @@ struct target_type;
 struct dmu_target {
 	struct dm_target *ti;
 	sector_t begin;
+	sector_t sectors;
 	struct dmu_options options;
 	wait_queue_head_t wq;
 	atomic64_t errors;
@@ -154,7 +156,7 @@ void dmu_target_return(struct dmu_target *t);
 void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts);
 
 bool dmu_target_ready(struct dmu_target *t, struct dmu_channel *c);
-int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c);
+int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c, size_t room);
 void dmu_target_wake_one(struct dmu_target *t);
 void dmu_target_wake_all(struct dmu_target *t);
 

@@ -240,7 +240,7 @@ static void dmu_type_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 struct target_type dmu_target_type = {
 	.name = "user",
-	.version = { 1, 2, 0 },
+	.version = { 1, 3, 0 },
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_type_ctr,

@@ -2,10 +2,11 @@
 /*
  * write(2) on a channel: answers from the worker.
  *
- * An answer is a header and, for a READ that succeeded, the request's bytes; a write() takes one
- * answer at most, or as much of it as there is. Nothing in it is believed but seq and type: the
- * lengths are the request's own. A header that makes no sense breaks the channel, since nobody can
- * say where the next one would begin.
+ * An answer is a header and, for a READ that succeeded, the request's bytes. On a byte stream a
+ * write() takes one answer at most, or as much of it as there is, and nothing in it is believed but
+ * seq and type: the lengths are the request's own. On a channel of whole messages a write() takes
+ * as many as it holds, and `len` must be what the request makes it. A header that makes no sense
+ * breaks the channel, since nobody can say where the next one would begin.
  */
 #include <linux/device-mapper.h>
 #include <linux/sched/signal.h>
@@ -19,23 +20,47 @@
 
 #define DM_MSG_PREFIX "user"
 
+/*
+ * The most answers that wait for each other's copies before their bios end: enough to share what a
+ * submitter's wake-up costs, and few enough for their copies not to be felt.
+ */
+#define DMU_WRITE_BURST		32
+
 /**
  * struct dmu_answered - what a write() must end once it holds no lock
- * @req:	answered, or NULL
- * @status:	for @req
+ * @bios:	of the requests that were answered, which have their statuses
  * @unfilled:	the channel was full, and is not any more
  * @orphans:	requests of a channel that has ended
  */
 struct dmu_answered {
-	struct dmu_request *req;
-	blk_status_t status;
+	struct bio_list bios;
 	bool unfilled;
 	struct dmu_orphans orphans;
 };
 
+#define DMU_ANSWERED_INIT(name) { \
+	.bios = BIO_EMPTY_LIST, \
+	.orphans = DMU_ORPHANS_INIT((name).orphans), \
+}
+
+/* No lock is held. */
+static void dmu_write_settle(struct dmu_channel *c, struct dmu_answered *answered)
+{
+	struct dmu_request *req;
+	struct bio *bio;
+
+	if (unlikely(answered->unfilled))
+		dmu_target_wake_all(c->target);
+	while ((bio = bio_list_pop(&answered->bios))) {
+		req = dm_per_bio_data(bio, sizeof(*req));
+		dmu_request_end(c->target, req, req->status);
+	}
+	dmu_target_settle(c->target, &answered->orphans);
+}
+
 /* An answer is complete: takes @req, which is in no list, from the channel; c->lock held. */
 static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
-			       struct dmu_answered *ret_answered)
+			       struct dmu_answered *answered)
 {
 	u64 response = c->in.header.type;
 
@@ -44,13 +69,16 @@ static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 	/* before the submitter hears of it, and so before any flush that must cover it */
 	if (dmu_request_may_be_cached(req, response))
 		c->written = READ_ONCE(c->target->flush.nr_mapped) + 1;
-	ret_answered->req = req;
-	ret_answered->status = dmu_request_status(req, response);
-	ret_answered->unfilled = dmu_channel_dropped(c);
+	req->status = dmu_request_status(req, response);
+	bio_list_add(&answered->bios, dmu_request_bio(req));
+	answered->unfilled |= dmu_channel_dropped(c);
 }
 
-/* Finds the answered request. 1: all of the answer is there. 0: its payload must come. */
-static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answered)
+/*
+ * Finds the answered request. 1: all of the answer is there. 0: its payload must come; if the
+ * caller brought more than the header, namely @more bytes, the request is claimed.
+ */
+static int dmu_write_match(struct dmu_channel *c, size_t more, struct dmu_answered *answered)
 {
 	struct dmu_stream *in = &c->in;
 	struct dmu_request *req;
@@ -64,17 +92,21 @@ static int dmu_write_match(struct dmu_channel *c, struct dmu_answered *ret_answe
 	if (ret)
 		goto unlock;
 
+	ret = -EINVAL;
 	req = dmu_channel_find(c, in->header.seq);
-	if (!req) {
-		ret = -EINVAL;
+	if (!req)
 		goto unlock;
-	}
-
 	in->payload = dmu_request_payload_in(req, in->header.type);
+	if (c->batch && (in->header.len != in->payload.bi_size || in->payload.bi_size > more))
+		goto unlock;
+
+	dmu_channel_take(c, req);
 	if (in->payload.bi_size) {
 		dmu_stream_set(in, req);
+		in->claimed = more;
+		ret = 0;
 	} else {
-		dmu_write_complete(c, req, ret_answered);
+		dmu_write_complete(c, req, answered);
 		ret = 1;
 	}
 unlock:
@@ -82,7 +114,48 @@ unlock:
 	return ret;
 }
 
-/* Takes header bytes. 1: the answer is complete. 0: more must come. */
+/* A bad answer came. Returns -EINVAL. */
+static int dmu_write_break(struct dmu_channel *c, struct dmu_answered *answered)
+{
+	DMWARN_LIMIT("%s: bad answer (seq %llu, type %llu, len %llu): channel broken",
+		     dmu_target_name(c->target), c->in.header.seq, c->in.header.type,
+		     c->in.header.len);
+	dmu_roster_break(c->target, c, &answered->orphans);
+	return -EINVAL;
+}
+
+/* Lets go of the request after a copy; c->lock held. 1: the answer is complete. 0: more must come. */
+static int dmu_write_unclaim(struct dmu_channel *c, struct dmu_answered *answered)
+{
+	struct dmu_stream *in = &c->in;
+	struct dmu_request *req = in->req;
+
+	lockdep_assert_held(&c->lock);
+
+	if (!dmu_channel_unclaim(c, in, &answered->orphans))
+		return dmu_channel_error(c);
+	if (in->payload.bi_size)
+		return 0;
+	dmu_stream_set(in, NULL);
+	dmu_write_complete(c, req, answered);
+	return 1;
+}
+
+/* Takes payload bytes of a claimed request. 1: the answer is complete. 0: more must come. */
+static int dmu_write_copy(struct dmu_channel *c, struct iov_iter *from,
+			  struct dmu_answered *answered)
+{
+	int ret;
+
+	dmu_copy_bio_in(dmu_request_bio(c->in.req), &c->in.payload, from);
+
+	spin_lock(&c->lock);
+	ret = dmu_write_unclaim(c, answered);
+	spin_unlock(&c->lock);
+	return ret;
+}
+
+/* Takes header bytes, and payload behind them. 1: the answer is complete. 0: more must come. */
 static int dmu_write_header(struct dmu_channel *c, struct iov_iter *from,
 			    struct dmu_answered *answered)
 {
@@ -96,37 +169,21 @@ static int dmu_write_header(struct dmu_channel *c, struct iov_iter *from,
 	if (in->pos < sizeof(in->header))
 		return 0;
 
-	ret = dmu_write_match(c, answered);
-	if (ret == -EINVAL) {
-		DMWARN_LIMIT("%s: bad answer (seq %llu, type %llu): channel broken",
-			     dmu_target_name(c->target), in->header.seq, in->header.type);
-		dmu_roster_break(c->target, c, &answered->orphans);
-	}
-	return ret;
+	ret = dmu_write_match(c, iov_iter_count(from), answered);
+	if (ret == -EINVAL)
+		return dmu_write_break(c, answered);
+	if (ret || !iov_iter_count(from))
+		return ret;
+	return dmu_write_copy(c, from, answered);
 }
 
 /* Takes payload bytes. 1: the answer is complete. 0: more must come. */
 static int dmu_write_payload(struct dmu_channel *c, struct iov_iter *from,
 			     struct dmu_answered *answered)
 {
-	struct dmu_stream *in = &c->in;
-	int ret = dmu_channel_claim(c, in);
+	int ret = dmu_channel_claim(c, &c->in);
 
-	if (ret)
-		return ret;
-
-	dmu_copy_bio_in(dmu_request_bio(in->req), &in->payload, from);
-
-	spin_lock(&c->lock);
-	if (!dmu_channel_unclaim(c, in, &answered->orphans)) {
-		ret = dmu_channel_error(c);
-	} else if (!in->payload.bi_size) {
-		dmu_write_complete(c, in->req, answered);
-		dmu_stream_set(in, NULL);
-		ret = 1;
-	}
-	spin_unlock(&c->lock);
-	return ret;
+	return ret ?: dmu_write_copy(c, from, answered);
 }
 
 /* Bytes that the rest of the current part needs; a header that is complete has its payload next. */
@@ -149,20 +206,17 @@ static ssize_t dmu_write_answer(struct dmu_channel *c, struct iov_iter *from,
 	ssize_t taken;
 	int ret = 0;
 
-	while (iov_iter_count(from)) {
-		size_t before = iov_iter_count(from);
-		size_t want = min(dmu_write_left(in), before);
+	for (;;) {
+		size_t want;
 
 		if (in->pos < sizeof(in->header))
 			ret = dmu_write_header(c, from, answered);
 		else
 			ret = dmu_write_payload(c, from, answered);
-		if (ret)
+		if (ret || !iov_iter_count(from))
 			break;
 
-		want -= before - iov_iter_count(from);
-		if (!want)
-			continue;
+		want = min(dmu_write_left(in), iov_iter_count(from));
 		/* a page is missing: nothing is claimed now, so getting it may take its time */
 		ret = -EFAULT;
 		if (fault_in_iov_iter_readable(from, want) == want)
@@ -183,28 +237,141 @@ static ssize_t dmu_write_answer(struct dmu_channel *c, struct iov_iter *from,
 }
 
 /*
+ * A whole answer's payload, claimed. A page that is missing leaves the request unanswered, as if
+ * nothing had come: the next try copies all of it. 1: taken. 0: not taken.
+ */
+static int dmu_write_payload_whole(struct dmu_channel *c, struct iov_iter *from,
+				   struct dmu_answered *answered)
+{
+	struct dmu_stream *in = &c->in;
+	struct dmu_request *req = in->req;
+	int ret;
+
+	dmu_copy_bio_in(dmu_request_bio(req), &in->payload, from);
+
+	spin_lock(&c->lock);
+	ret = dmu_write_unclaim(c, answered);
+	if (unlikely(!ret)) {
+		dmu_stream_set(in, NULL);
+		dmu_channel_outstanding(c, req);
+	}
+	spin_unlock(&c->lock);
+	return ret;
+}
+
+/*
+ * One whole answer. The stream is locked. 1: taken. 0: a page of it is missing; @from is where it
+ * was, and @ret_want says how many bytes are wanted there. Or what is wrong.
+ */
+static int dmu_write_whole(struct dmu_channel *c, struct iov_iter *from,
+			   struct dmu_answered *answered, size_t *ret_want)
+{
+	struct dmu_stream *in = &c->in;
+	size_t count = iov_iter_count(from);
+	int ret = dmu_channel_error(c);
+
+	if (ret)
+		return ret;
+
+	*ret_want = sizeof(in->header);
+	if (count < sizeof(in->header)) {
+		in->header = (struct dm_user_message){ .seq = ~0ULL };
+		return dmu_write_break(c, answered);
+	}
+	if (dmu_copy_header_in(&in->header, 0, from) == sizeof(in->header)) {
+		ret = dmu_write_match(c, count - sizeof(in->header), answered);
+		if (ret == -EINVAL)
+			return dmu_write_break(c, answered);
+		if (!ret) {
+			*ret_want += in->header.len;
+			ret = dmu_write_payload_whole(c, from, answered);
+		}
+	}
+	if (ret <= 0)
+		iov_iter_revert(from, count - iov_iter_count(from));
+	return ret;
+}
+
+/* As many whole answers as end together. Returns and tells as above, of the last. */
+static int dmu_write_burst(struct dmu_channel *c, struct kiocb *iocb, struct iov_iter *from,
+			   size_t *taken, size_t *ret_want)
+{
+	struct dmu_answered answered = DMU_ANSWERED_INIT(answered);
+	unsigned int left = DMU_WRITE_BURST;
+	int ret;
+
+	ret = dmu_stream_lock(&c->in, iocb);
+	if (ret)
+		return ret;
+	do {
+		size_t before = iov_iter_count(from);
+
+		ret = dmu_write_whole(c, from, &answered, ret_want);
+		if (ret > 0)
+			*taken += before - iov_iter_count(from);
+	} while (ret > 0 && iov_iter_count(from) && --left);
+	mutex_unlock(&c->in.mutex);
+
+	dmu_write_settle(c, &answered);
+	return ret;
+}
+
+/*
+ * Whole answers. While a page that is missing is fetched, which may take its time, nothing is
+ * claimed, no lock is held, and what was answered has ended. Returns the bytes of the answers that
+ * were taken, -EINVAL if one was bad, or what is wrong with the first.
+ */
+static ssize_t dmu_write_answers(struct dmu_channel *c, struct kiocb *iocb, struct iov_iter *from)
+{
+	size_t taken = 0, want = 0;
+	int ret;
+
+	do {
+		ret = dmu_write_burst(c, iocb, from, &taken, &want);
+		/* all of it, because the next try begins where this one did */
+		if (!ret && fault_in_iov_iter_readable(from, want))
+			ret = -EFAULT;
+		else if (!ret && signal_pending(current))
+			ret = -ERESTARTSYS;
+		if (ret < 0)
+			break;
+		cond_resched();
+	} while (iov_iter_count(from));
+
+	return ret == -EINVAL || !taken ? ret : taken;
+}
+
+/* As much of one answer as there is. */
+static ssize_t dmu_write_stream(struct dmu_channel *c, struct kiocb *iocb, struct iov_iter *from)
+{
+	struct dmu_answered answered = DMU_ANSWERED_INIT(answered);
+	ssize_t ret;
+
+	ret = dmu_stream_lock(&c->in, iocb);
+	if (ret)
+		return ret;
+	if (unlikely(c->batch)) {
+		/* it has opted in while this waited */
+		mutex_unlock(&c->in.mutex);
+		return dmu_write_answers(c, iocb, from);
+	}
+	ret = dmu_write_answer(c, from, &answered);
+	mutex_unlock(&c->in.mutex);
+
+	dmu_write_settle(c, &answered);
+	return ret;
+}
+
+/*
  * write(2) and its siblings. Process context; sleeps only for the stream and for the caller's own
  * pages. Runs beside everything but the channel's own release; writers of one channel take turns.
  */
 ssize_t dmu_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct dmu_channel *c = iocb->ki_filp->private_data;
-	struct dmu_answered answered = { .orphans = DMU_ORPHANS_INIT(answered.orphans) };
-	ssize_t ret;
 
 	if (!iov_iter_count(from))
 		return 0;
-
-	ret = dmu_stream_lock(&c->in, iocb);
-	if (ret)
-		return ret;
-	ret = dmu_write_answer(c, from, &answered);
-	mutex_unlock(&c->in.mutex);
-
-	if (unlikely(answered.unfilled))
-		dmu_target_wake_all(c->target);
-	if (answered.req)
-		dmu_request_end(c->target, answered.req, answered.status);
-	dmu_target_settle(c->target, &answered.orphans);
-	return ret;
+	return READ_ONCE(c->batch) ? dmu_write_answers(c, iocb, from) :
+				     dmu_write_stream(c, iocb, from);
 }

@@ -59,6 +59,36 @@ IS(DM_USER_RESP_UNSUPPORTED, 2);
 IS(DM_USER_NAME_MAX, 64);
 IS(DM_USER_MAX_IO_BYTES, 1 << 20);
 
+IS(DM_USER_ABI_VERSION, 2);
+IS(DM_USER_IOC_INFO, 0x8048de00);
+IS(DM_USER_IOC_BATCH, 0x4008de01);
+IS(DM_USER_FEATURE_BATCH, 1);
+IS(DM_USER_INFO_READ_ONLY, 1);
+IS(DM_USER_INFO_REQUEUE, 2);
+IS(DM_USER_INFO_VOLATILE_CACHE, 4);
+IS(DM_USER_INFO_BATCH, 8);
+
+IS(sizeof(struct dm_user_info), 72);
+IS(offsetof(struct dm_user_info, version), 0);
+IS(offsetof(struct dm_user_info, flags), 4);
+IS(offsetof(struct dm_user_info, features), 8);
+IS(offsetof(struct dm_user_info, sectors), 16);
+IS(offsetof(struct dm_user_info, generation), 24);
+IS(offsetof(struct dm_user_info, block_size), 32);
+IS(offsetof(struct dm_user_info, max_io), 36);
+IS(offsetof(struct dm_user_info, max_outstanding), 40);
+IS(offsetof(struct dm_user_info, attach_timeout_ms), 44);
+IS(offsetof(struct dm_user_info, request_timeout_ms), 48);
+IS(offsetof(struct dm_user_info, discard), 52);
+IS(offsetof(struct dm_user_info, discard_grain), 56);
+IS(offsetof(struct dm_user_info, secure_erase), 60);
+IS(offsetof(struct dm_user_info, write_zeroes), 64);
+IS(offsetof(struct dm_user_info, padding), 68);
+
+IS(sizeof(struct dm_user_batch), 8);
+IS(offsetof(struct dm_user_batch, flags), 0);
+IS(offsetof(struct dm_user_batch, padding), 4);
+
 /* The compiler has done the work; there is nothing left that could fail when it runs. */
 int main(void)
 {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The worker's end of a channel, written from the ABI header alone: what a client of the original
- * does, and nothing that it could not.
+ * The worker's end of a channel, written from the ABI header alone. Unless it opts in to whole
+ * messages, it does what a client of the original does, and nothing that it could not.
  */
 #include "channel.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -69,6 +71,24 @@ int channel_answer(int fd, uint64_t seq, uint64_t type, const void *payload, siz
 	int r = channel_write_all(fd, msg, sizeof(*msg) + len, 0);
 	free(msg);
 	return r;
+}
+
+int channel_open_batch(const struct target *t, int flags)
+{
+	struct dm_user_batch batch = { 0 };
+	int fd = channel_open(t, flags);
+
+	CHECK_EQ(ioctl(fd, DM_USER_IOC_BATCH, &batch), 0);
+	return fd;
+}
+
+ssize_t channel_answer_whole(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len)
+{
+	struct dm_user_message msg = { .seq = seq, .type = type, .len = len };
+	struct iovec iov[] = { { &msg, sizeof(msg) }, { (void *)payload, len } };
+	ssize_t n = writev(fd, iov, len ? 2 : 1);
+
+	return n < 0 ? -errno : n;
 }
 
 short channel_events(int fd)

@@ -22,5 +22,9 @@ int channel_write_all(int fd, const void *buf, size_t len, size_t chunk);
 int channel_next(int fd, struct dm_user_message *ret_msg, void *payload);
 /* An answer, in one write() as far as the kernel takes it. 0 or -errno. */
 int channel_answer(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len);
+/* A channel that has opted in to whole messages. */
+int channel_open_batch(const struct target *t, int flags);
+/* An answer in one write(): the bytes that it took, or -errno. */
+ssize_t channel_answer_whole(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len);
 /* What poll() says right now. */
 short channel_events(int fd);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A worker that keeps the volume in memory: the original's kind of client, with threads that share a
- * channel or have one each, and with reads and writes as small as asked for.
+ * channel or have one each, and with reads and writes as small as asked for; or one that has whole
+ * messages, many a call.
  */
 #include "server.h"
 
@@ -57,6 +58,57 @@ static size_t server_execute(struct server *s, const struct dm_user_message *msg
 	}
 }
 
+/* Takes any request and any answer, and so several of those that are not the largest. */
+#define SERVER_BATCH_BYTES (sizeof(struct dm_user_message) + PAYLOAD_MAX)
+
+static void server_flush(int fd, const char *out, size_t *filled)
+{
+	CHECK_EQ(channel_write_all(fd, out, *filled, 0), 0);
+	*filled = 0;
+}
+
+/* Executes what a read() brought, and answers it in as few calls as `out` has room for. */
+static void server_execute_batch(struct server *s, int fd, const char *in, size_t len, char *out)
+{
+	size_t filled = 0;
+
+	for (size_t done = 0; done < len;) {
+		const struct dm_user_message *msg = (const void *)(in + done);
+		bool writes = msg->type == DM_USER_REQ_MAP_WRITE;
+		size_t answers = msg->type == DM_USER_REQ_MAP_READ ? msg->len : 0;
+
+		CHECK(len - done >= sizeof(*msg));
+		CHECK(!writes || len - done - sizeof(*msg) >= msg->len);
+		if (filled + sizeof(*msg) + answers > SERVER_BATCH_BYTES)
+			server_flush(fd, out, &filled);
+
+		struct dm_user_message *answer = (void *)(out + filled);
+		char *data = writes ? (char *)msg->buf : (char *)answer->buf;
+		*answer = (struct dm_user_message){ .seq = msg->seq, .len = answers,
+						    .type = DM_USER_RESP_SUCCESS };
+		CHECK_EQ(server_execute(s, msg, data), answers);
+		done += sizeof(*msg) + (writes ? msg->len : 0);
+		filled += sizeof(*msg) + answers;
+	}
+	server_flush(fd, out, &filled);
+}
+
+static void *server_thread_batch(void *userdata)
+{
+	struct server_thread *thread = userdata;
+	char *in = malloc(SERVER_BATCH_BYTES), *out = malloc(SERVER_BATCH_BYTES);
+	ssize_t n;
+
+	CHECK(in && out);
+	while ((n = read(thread->fd, in, SERVER_BATCH_BYTES)) >= 0)
+		server_execute_batch(thread->server, thread->fd, in, n, out);
+	CHECK_EQ(errno, ENOTBLK);
+	free(in);
+	free(out);
+	free(thread);
+	return NULL;
+}
+
 static void *server_thread(void *userdata)
 {
 	struct server_thread *thread = userdata;
@@ -83,21 +135,37 @@ static void *server_thread(void *userdata)
 	return NULL;
 }
 
-void server_start(struct server *s, const struct target *t, int threads, bool shared, size_t chunk)
+static void server_begin(struct server *s, const struct target *t)
 {
-	CHECK(threads <= 64);
-	*s = (struct server){ .size = t->sectors * 512, .threads = threads, .shared = shared,
-			      .chunk = chunk, .reading = PTHREAD_MUTEX_INITIALIZER };
+	CHECK(s->threads <= 64);
+	s->size = t->sectors * 512;
 	s->store = calloc(1, s->size);
 	CHECK(s->store);
-	for (int i = 0; i < threads; i++) {
+	for (int i = 0; i < s->threads; i++) {
 		struct server_thread *thread = malloc(sizeof(*thread));
 
 		CHECK(thread);
-		s->fds[i] = shared && i ? s->fds[0] : channel_open(t, 0);
+		if (s->shared && i)
+			s->fds[i] = s->fds[0];
+		else
+			s->fds[i] = s->batch ? channel_open_batch(t, 0) : channel_open(t, 0);
 		*thread = (struct server_thread){ s, s->fds[i] };
-		CHECK_EQ(pthread_create(&s->ids[i], NULL, server_thread, thread), 0);
+		CHECK_EQ(pthread_create(&s->ids[i], NULL,
+					s->batch ? server_thread_batch : server_thread, thread), 0);
 	}
+}
+
+void server_start(struct server *s, const struct target *t, int threads, bool shared, size_t chunk)
+{
+	*s = (struct server){ .threads = threads, .shared = shared, .chunk = chunk,
+			      .reading = PTHREAD_MUTEX_INITIALIZER };
+	server_begin(s, t);
+}
+
+void server_start_batch(struct server *s, const struct target *t, int threads, bool shared)
+{
+	*s = (struct server){ .threads = threads, .shared = shared, .batch = true };
+	server_begin(s, t);
 }
 
 void server_join(struct server *s)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Everything at once: submitters, workers that answer well and badly, and suspends and
- * failures, all beside each other.
+ * Everything at once: submitters, workers that answer well and badly on channels of both kinds, and
+ * suspends and failures, all beside each other.
  */
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -67,47 +67,93 @@ static void *storm_submitter(void *userdata)
 	return NULL;
 }
 
+/* A few requests off a byte stream, then their answers. -EAGAIN: nothing came. */
+static int storm_serve_stream(struct storm *storm, int fd, int most, char *data, unsigned *seed,
+			      struct dm_user_message *msg, int *held)
+{
+	int r = channel_next(fd, &msg[*held], data);
+
+	if (r)
+		return r;
+	storm->requests++;
+	if (++*held < most)
+		return 0;
+	for (; *held && r == 0; --*held) {
+		const struct dm_user_message *m = &msg[*held - 1];
+		bool bad = rand_r(seed) % 64 == 0;
+		uint64_t type = rand_r(seed) % 16 == 0;
+
+		r = channel_answer(fd, bad ? UINT64_MAX : m->seq, type, data,
+				   type == 0 && m->type == DM_USER_REQ_MAP_READ ? m->len : 0);
+	}
+	return r;
+}
+
+/* Whole messages, into a buffer that is sometimes too small; their answers in one write. As above. */
+static int storm_serve_whole(struct storm *storm, int fd, char *data, unsigned *seed)
+{
+	static _Thread_local char out[1 << 20];
+	size_t room = rand_r(seed) % 8 ? PAYLOAD_MAX : 40 + PAGE, filled = 0;
+	ssize_t n = read(fd, data, room), at = 0;
+
+	if (n < 0)
+		return errno == EMSGSIZE ? -EAGAIN : -errno;
+	while (at < n) {
+		const struct dm_user_message *m = (const void *)(data + at);
+		struct dm_user_message *answer = (void *)(out + filled);
+		uint64_t type = rand_r(seed) % 16 == 0;
+		size_t len = type == 0 && m->type == DM_USER_REQ_MAP_READ ? m->len : 0;
+
+		/* more than there is room for go unanswered, and the channel is closed */
+		if (filled + sizeof(*answer) + len > sizeof(out))
+			break;
+		*answer = (struct dm_user_message){
+			.seq = m->seq, .type = type, .len = len + (rand_r(seed) % 64 == 0),
+		};
+		storm->requests++;
+		filled += sizeof(*answer) + len;
+		at += sizeof(*m) + (m->type == DM_USER_REQ_MAP_WRITE ? m->len : 0);
+	}
+	int r = channel_write_all(fd, out, filled, 0);
+	return r == 0 && at < n ? 1 : r;
+}
+
+/* One channel's life. */
+static void storm_serve(struct storm *storm, int fd, int most, char *data, unsigned *seed)
+{
+	struct dm_user_message msg[4];
+	bool batch = rand_r(seed) % 2;
+	int held = 0, r;
+
+	if (batch && ioctl(fd, DM_USER_IOC_BATCH, &(struct dm_user_batch){ 0 }) < 0)
+		return;
+	for (int i = rand_r(seed) % 64; i >= 0 && !storm->stop; i--) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, 50) == 0)
+			continue;
+		r = batch ? storm_serve_whole(storm, fd, data, seed) :
+			    storm_serve_stream(storm, fd, most, data, seed, msg, &held);
+		if (r && r != -EAGAIN)
+			break;
+	}
+}
+
 static void *storm_worker(void *userdata)
 {
 	struct storm *storm = userdata;
 	unsigned seed = gettid();
-	struct dm_user_message msg[4];
 	char *data = malloc(PAYLOAD_MAX);
-	int r = -ENOTBLK;
 
 	CHECK(data);
 	while (!storm->stop) {
 		/* one that sleeps in read() must owe no answer, or a suspend could wait for it for ever */
-		int held = 0, most = 1 + rand_r(&seed) % 4;
+		int most = 1 + rand_r(&seed) % 4;
 		int fd = open(storm->target.node, O_RDWR | O_CLOEXEC | (most > 1 ? O_NONBLOCK : 0));
 
 		if (fd < 0)
 			break;
-		for (int i = rand_r(&seed) % 64; i >= 0 && !storm->stop; i--) {
-			struct pollfd p = { .fd = fd, .events = POLLIN };
-
-			if (poll(&p, 1, 50) == 0)
-				continue;
-			r = channel_next(fd, &msg[held], data);
-			if (r == -EAGAIN)
-				continue;
-			if (r)
-				break;
-			storm->requests++;
-			held++;
-			if (held < most)
-				continue;
-			for (r = 0; held && r == 0; held--) {
-				const struct dm_user_message *m = &msg[held - 1];
-				bool bad = rand_r(&seed) % 64 == 0;
-				uint64_t type = rand_r(&seed) % 16 == 0;
-
-				r = channel_answer(fd, bad ? UINT64_MAX : m->seq, type, data,
-						   type == 0 && m->type == DM_USER_REQ_MAP_READ ? m->len : 0);
-			}
-			if (r)
-				break;
-		}
+		storm_serve(storm, fd, most, data, &seed);
 		close(fd);
 	}
 	free(data);

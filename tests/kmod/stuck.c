@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -18,19 +19,19 @@ static void *transfer(void *userdata)
 {
 	struct stuck *s = userdata;
 
-	s->result = s->reading ? read(s->fd, s->page, STUCK_BYTES) :
-				 write(s->fd, s->page, STUCK_BYTES);
+	struct iovec iov[] = { { (void *)s->before, s->before_len }, { s->page, STUCK_BYTES } };
+
+	s->result = s->reading ? read(s->fd, s->page, STUCK_BYTES) : writev(s->fd, iov, 2);
 	if (s->result < 0)
 		s->result = -errno;
 	return NULL;
 }
 
-void stuck_start(struct stuck *s, int fd, bool reading)
+static void stuck_begin(struct stuck *s)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffd_msg event;
 
-	*s = (struct stuck){ .fd = fd, .reading = reading };
 	s->page = mmap(NULL, STUCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		       0);
 	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -41,6 +42,18 @@ void stuck_start(struct stuck *s, int fd, bool reading)
 	CHECK_EQ(ioctl(s->uffd, UFFDIO_REGISTER, &reg), 0);
 	CHECK_EQ(pthread_create(&s->thread, NULL, transfer, s), 0);
 	CHECK_EQ(read(s->uffd, &event, sizeof(event)), sizeof(event));
+}
+
+void stuck_start(struct stuck *s, int fd, bool reading)
+{
+	*s = (struct stuck){ .fd = fd, .reading = reading };
+	stuck_begin(s);
+}
+
+void stuck_start_behind(struct stuck *s, int fd, const void *before, size_t before_len)
+{
+	*s = (struct stuck){ .fd = fd, .before = before, .before_len = before_len };
+	stuck_begin(s);
 }
 
 ssize_t stuck_end(struct stuck *s)

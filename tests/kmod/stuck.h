@@ -16,6 +16,8 @@ struct stuck {
 	bool reading;
 	ssize_t result; /* or -errno */
 	/* private */
+	const void *before;
+	size_t before_len;
 	char *page;
 	int uffd;
 	pthread_t thread;
@@ -23,5 +25,7 @@ struct stuck {
 
 /* Returns when the call waits for its page. */
 void stuck_start(struct stuck *s, int fd, bool reading);
+/* A write of `before`, which is there and stays, and of the page behind it, which is not. */
+void stuck_start_behind(struct stuck *s, int fd, const void *before, size_t before_len);
 /* Serves the page; returns the call's result. */
 ssize_t stuck_end(struct stuck *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
 /*
- * What the kernel module `dm-user` and its workers say to each other, version 1.
+ * What the kernel module `dm-user` and its workers say to each other: version 1, and what a channel
+ * may opt in to since version 2 (at the end).
  *
  * A worker opens /dev/dm-user/NAME: each open is a channel. A channel is a byte stream both ways:
  * any size of read() and write() works, down to one byte. read() yields requests, each a struct
@@ -15,6 +16,7 @@
 #ifndef _LINUX_DM_USER_H
 #define _LINUX_DM_USER_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 /* Where the nodes are: DM_USER_DIRECTORY "/" NAME. */
@@ -122,7 +124,8 @@ enum dm_user_response {
  * @type:	enum dm_user_request on the way out, enum dm_user_response on the way back
  * @flags:	DM_USER_REQ_MAP_FLAG_*; ignored in an answer
  * @sector:	first sector of 512 bytes, counted from the target's start; ignored in an answer
- * @len:	bytes that the request is about, 0 for a FLUSH; ignored in an answer
+ * @len:	bytes that the request is about, 0 for a FLUSH; ignored in an answer, but on a channel
+ *		of whole messages: there, the bytes that follow the answer's header
  * @buf:	the payload of a WRITE, or of the answer to a READ
  */
 struct dm_user_message {
@@ -133,5 +136,96 @@ struct dm_user_message {
 	__u64 len;
 	__u8 buf[];
 };
+
+/*
+ * Version 2: what a channel is asked, and asked to do, by ioctl().
+ *
+ * Every structure may grow at its end. The number of an ioctl carries the size that the caller
+ * knows, and any size is taken: what an older caller does not know is not written to it, or taken
+ * as 0 from it; what this kernel does not know is written as 0, and refused with E2BIG unless it
+ * is 0. Layouts are the same for 32-bit callers. Padding is 0 both ways.
+ */
+#define DM_USER_ABI_VERSION	2
+
+#define DM_USER_IOC_TYPE	0xde
+
+/* What this kernel's module can do, in dm_user_info.features. */
+#define DM_USER_FEATURE_BATCH		0x1	/* DM_USER_IOC_BATCH */
+
+/* The table's options, and what the channel opted in to, in dm_user_info.flags. */
+#define DM_USER_INFO_READ_ONLY		0x1	/* read_only */
+#define DM_USER_INFO_REQUEUE		0x2	/* on_close requeue */
+#define DM_USER_INFO_VOLATILE_CACHE	0x4	/* volatile_cache on */
+#define DM_USER_INFO_BATCH		0x8	/* this channel carries whole messages */
+
+/**
+ * struct dm_user_info - what DM_USER_IOC_INFO tells of a channel and its target
+ * @version:		DM_USER_ABI_VERSION of the module
+ * @flags:		DM_USER_INFO_*
+ * @features:		DM_USER_FEATURE_*
+ * @sectors:		the target's size, in sectors of 512 bytes
+ * @generation:		that the channel was opened in: how often `fence` had been said
+ * @block_size:		bytes; every request is about a multiple of it
+ * @max_io:		bytes that a READ or WRITE is about at most
+ * @max_outstanding:	unanswered requests on a channel at most; 0: no limit
+ * @attach_timeout_ms:	0: no limit
+ * @request_timeout_ms:	0: no limit
+ * @discard:		sectors that a DISCARD is about at most; 0: none comes
+ * @discard_grain:	sectors; device-mapper's discards are split at multiples of it
+ * @secure_erase:	sectors that a SECURE_ERASE is about at most; 0: none comes
+ * @write_zeroes:	sectors that a WRITE_ZEROES is about at most; 0: none comes
+ * @padding:		0
+ */
+struct dm_user_info {
+	__u32 version;
+	__u32 flags;
+	__u64 features;
+	__u64 sectors;
+	__u64 generation;
+	__u32 block_size;
+	__u32 max_io;
+	__u32 max_outstanding;
+	__u32 attach_timeout_ms;
+	__u32 request_timeout_ms;
+	__u32 discard;
+	__u32 discard_grain;
+	__u32 secure_erase;
+	__u32 write_zeroes;
+	__u32 padding;
+};
+
+/**
+ * struct dm_user_batch - what DM_USER_IOC_BATCH is asked for
+ * @flags:	0
+ * @padding:	0
+ */
+struct dm_user_batch {
+	__u32 flags;
+	__u32 padding;
+};
+
+/* Works at any time, also on a channel that carries nothing any more. Errors: EFAULT. */
+#define DM_USER_IOC_INFO	_IOR(DM_USER_IOC_TYPE, 0, struct dm_user_info)
+
+/*
+ * From now on, and for good, the channel carries whole messages.
+ *
+ * read() returns as many requests as there are and as fit into the buffer, each a header with all
+ * of a WRITE's bytes behind it, one right behind the other; it waits only for the first. One that
+ * does not fit stays for the next read(), here or on another channel; if it is the first, read()
+ * fails with EMSGSIZE. sizeof(struct dm_user_message) + dm_user_info.max_io bytes always suffice.
+ * EFAULT, too, loses nothing.
+ *
+ * write() takes answers, one right behind the other, and returns the bytes of those that it took:
+ * always whole answers, and all of them unless something is wrong with the rest (a page that is
+ * missing, a signal), which the next write() will say if it still is. `len` is the number of bytes
+ * that follow the header: the request's `len` for a READ that succeeded, else 0. Any other, and an
+ * answer that the write() holds only a part of, is a bad answer like an unknown seq: the write
+ * fails with EINVAL and breaks the channel. Answers before the bad one have been taken.
+ *
+ * Errors: EBUSY in the middle of a message; E2BIG or EINVAL for what this kernel does not know;
+ * EIO, ESTALE or ENOTBLK if the channel carries nothing any more; EINTR; EFAULT.
+ */
+#define DM_USER_IOC_BATCH	_IOW(DM_USER_IOC_TYPE, 1, struct dm_user_batch)
 
 #endif /* _LINUX_DM_USER_H */
