@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/spinlock.h>
 
+#include "stats.h"
 #include "stream.h"
 
 struct dmu_orphans;
@@ -40,6 +41,7 @@ struct dmu_target;
  * @written:	0, or the lowest number of a FLUSH that covers the write that was last answered
  * @outstanding: read to the end and not answered, in the order of delivery
  * @index:	the same requests, by seq
+ * @stats:	of what was answered on it
  */
 struct dmu_channel {
 	struct dmu_target *target;
@@ -59,6 +61,7 @@ struct dmu_channel {
 	u64 written;
 	struct list_head outstanding;
 	struct hlist_head *index;
+	struct dmu_stats stats;
 };
 
 extern const struct file_operations dmu_channel_fops;

@@ -29,6 +29,7 @@
 #include "request.h"
 #include "roster.h"
 #include "target.h"
+#include "trace.h"
 
 #define DM_MSG_PREFIX "user"
 
@@ -186,6 +187,7 @@ static bool dmu_sweep_late(struct dmu_sweep *s, struct dmu_request *req)
 	}
 	if (time_after_eq(s->now, req->clock + k->request)) {
 		s->t->nr_timed_out++;
+		trace_dm_user_timeout(s->t, req);
 		return true;
 	}
 	dmu_sweep_note(s, req->clock);

@@ -27,4 +27,11 @@
 #define DMU_TABLE_WRITABLE(table)	(dm_table_get_mode(table) & FMODE_WRITE)
 #endif
 
+/* A trace event's string is assigned from what it was declared with from 6.10 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define DMU_ASSIGN_STRING(field, value)	__assign_str(field)
+#else
+#define DMU_ASSIGN_STRING(field, value)	__assign_str(field, value)
+#endif
+
 #endif /* DMU_COMPAT_H */

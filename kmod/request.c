@@ -6,6 +6,7 @@
  */
 #include "request.h"
 
+#include <linux/ktime.h>
 #include <linux/list_sort.h>
 #include <linux/sched.h>
 
@@ -60,7 +61,7 @@ static u64 dmu_request_flags(blk_opf_t opf)
 }
 
 /* Returns an enum dm_user_request, or -EOPNOTSUPP for what this target never asked to be sent. */
-static int dmu_request_type(struct bio *bio)
+int dmu_request_type(struct bio *bio)
 {
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
@@ -93,9 +94,11 @@ struct dmu_request *dmu_request_init(struct bio *bio)
 
 	req = dm_per_bio_data(bio, sizeof(*req));
 	INIT_HLIST_NODE(&req->hash);
+	req->seq = ~0ULL;
 	req->repeat = false;
 	req->restarted = false;
 	req->expired = false;
+	req->mapped_ns = ktime_get_ns();
 	return req;
 }
 
@@ -246,6 +249,7 @@ void dmu_orphans_end(struct dmu_target *t, struct dmu_orphans *o)
 	list_for_each_entry_safe_reverse(req, next, &o->returned, link)
 		dmu_request_end(t, req, BLK_STS_DM_REQUEUE);
 	list_for_each_entry_safe(req, next, &o->failed, link) {
+		dmu_stats_failed(t, req);
 		dmu_request_end(t, req, BLK_STS_IOERR);
 		cond_resched();
 	}

@@ -30,10 +30,11 @@ struct dmu_target;
  * struct dmu_request - a bio's per-bio data
  * @link:	in the owner's list
  * @hash:	in the channel's index while outstanding
- * @seq:	given at the first delivery, kept by a repeat
+ * @seq:	given at the first delivery, kept by a repeat; before, all ones
  * @clock:	jiffies when its time began to run (clock.c)
  * @awaits:	0: its time runs; else the attachment that it begins with (clock.c)
  * @flush:	of a FLUSH: its number (flush.c)
+ * @mapped_ns:	monotonic time of its mapping
  * @status:	how it ends, once it is answered (write.c)
  * @repeat:	it was delivered before, on a channel that has ended
  * @restarted:	its clock was, for a repeat
@@ -47,6 +48,7 @@ struct dmu_request {
 	u64 seq;
 	unsigned long clock;
 	u64 flush;
+	u64 mapped_ns;
 	u32 awaits;
 	blk_status_t status;
 	bool repeat;
@@ -92,6 +94,7 @@ static inline size_t dmu_request_message_size(struct dmu_request *req)
 	       (bio_op(bio) == REQ_OP_WRITE ? bio->bi_iter.bi_size : 0);
 }
 
+int dmu_request_type(struct bio *bio);
 struct dmu_request *dmu_request_init(struct bio *bio);
 void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_user_message *ret_msg);
 struct bvec_iter dmu_request_payload_out(struct dmu_request *req);

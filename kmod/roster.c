@@ -94,6 +94,7 @@ void dmu_roster_leave(struct dmu_target *t, struct dmu_channel *c)
 	spin_lock(&t->lock);
 	list_del(&c->link);
 	t->nr_channels--;
+	dmu_stats_fold(&t->stats, &c->stats);
 	several = !list_empty(&orphans.repeated);
 	if (!c->ends)
 		dmu_roster_lose(t, c);

@@ -14,6 +14,7 @@
 #include "node.h"
 #include "request.h"
 #include "roster.h"
+#include "trace.h"
 
 /* The device's release: the last reference is gone, so no file is open, no list holds anything. */
 static void dmu_target_free(struct device *dev)
@@ -119,6 +120,7 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 {
 	int ret = DM_MAPIO_SUBMITTED;
 
+	trace_dm_user_map(t, req);
 	spin_lock(&t->lock);
 	/*
 	 * Asked under the lock: dm raises its flag before it calls presuspend(), which empties the
@@ -136,10 +138,12 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 	}
 	spin_unlock(&t->lock);
 
-	if (likely(ret == DM_MAPIO_SUBMITTED))
+	if (likely(ret == DM_MAPIO_SUBMITTED)) {
 		dmu_target_wake_one(t);
-	else if (ret == DM_MAPIO_KILL)
+	} else if (ret == DM_MAPIO_KILL) {
 		atomic64_inc(&t->errors);
+		dmu_stats_failed(t, req);
+	}
 	return ret;
 }
 
@@ -185,6 +189,7 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c, size_t room)
 		req->seq = t->next_seq++;
 	dmu_channel_taken(c);
 	c->out.claimed = true;
+	trace_dm_user_deliver(c, req);
 	fills_up = c->full && t->nr_queued && t->nr_live > 1;
 unlock:
 	spin_unlock(&c->lock);
@@ -234,6 +239,7 @@ void dmu_target_requeue(struct dmu_target *t, struct dmu_orphans *o)
 		after = &req->link;
 		t->nr_queued++;
 		t->nr_repeated++;
+		trace_dm_user_requeue(t, req);
 	}
 }
 

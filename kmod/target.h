@@ -40,6 +40,7 @@
 #include "flush.h"
 #include "options.h"
 #include "request.h"
+#include "stats.h"
 
 struct dm_target;
 struct dmu_channel;
@@ -53,6 +54,7 @@ struct target_type;
  * @options:	the table line's; constant
  * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
  * @errors:	requests that ended with EIO; atomic
+ * @failed:	of those, by operation, the ones that no worker answered; atomic
  * @nr_full:	channels that hold max_outstanding requests; atomic
  *
  * @lock:	protects what follows
@@ -71,6 +73,7 @@ struct target_type;
  * @nr_timed_out: times that a request's clock was over
  * @failing:	`fail` was said, and `unfail` not since: no bio is taken
  * @gone:	the destructor has run; set once
+ * @stats:	of the channels that are released
  * @flush:	see flush.h
  * @clock:	see clock.h; some of it is constant
  *
@@ -86,6 +89,7 @@ struct dmu_target {
 	struct dmu_options options;
 	wait_queue_head_t wq;
 	atomic64_t errors;
+	atomic64_t failed[DMU_STATS_OPERATIONS];
 	atomic_t nr_full;
 
 	spinlock_t lock;
@@ -103,6 +107,7 @@ struct dmu_target {
 	u64 nr_timed_out;
 	bool failing;
 	bool gone;
+	struct dmu_stats stats;
 	struct dmu_flush flush;
 	struct dmu_clock clock;
 

@@ -11,6 +11,7 @@
 #include "node.h"
 #include "request.h"
 #include "roster.h"
+#include "stats.h"
 #include "target.h"
 
 #define DM_MSG_PREFIX "user"
@@ -195,8 +196,9 @@ static void dmu_type_status(struct dm_target *ti, status_type_t type, unsigned i
 }
 
 /*
- * `dmsetup message DEVICE 0 fail|unfail|fence`; fence answers with the new generation. Process
- * context; never waits, neither for a worker nor for a suspend. Runs beside everything.
+ * `dmsetup message DEVICE 0 fail|unfail|fence|stats|reset_stats`; fence answers with the new
+ * generation, stats with what stats.c says. Process context; never waits, neither for a worker nor
+ * for a suspend. Runs beside everything.
  */
 static int dmu_type_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 			    unsigned int maxlen)
@@ -216,7 +218,15 @@ static int dmu_type_message(struct dm_target *ti, unsigned int argc, char **argv
 		DMEMIT("%llu", dmu_roster_fence(t));
 		return 1; /* there is a result */
 	}
-	DMWARN_LIMIT("%s: unknown message '%s'; known are: fail, unfail, fence",
+	if (argc == 1 && !strcasecmp(argv[0], "stats")) {
+		dmu_stats_show(t, result, maxlen);
+		return 1;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "reset_stats")) {
+		dmu_stats_reset(t);
+		return 0;
+	}
+	DMWARN_LIMIT("%s: unknown message '%s'; known are: fail, unfail, fence, stats, reset_stats",
 		     dmu_target_name(t), argc ? argv[0] : "");
 	return -EINVAL;
 }

@@ -17,6 +17,7 @@
 #include "request.h"
 #include "roster.h"
 #include "target.h"
+#include "trace.h"
 
 #define DM_MSG_PREFIX "user"
 
@@ -66,6 +67,8 @@ static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 
 	lockdep_assert_held(&c->lock);
 
+	trace_dm_user_answer(c, req, response);
+	dmu_stats_answered(&c->stats, req, response == DM_USER_RESP_SUCCESS);
 	/* before the submitter hears of it, and so before any flush that must cover it */
 	if (dmu_request_may_be_cached(req, response))
 		c->written = READ_ONCE(c->target->flush.nr_mapped) + 1;

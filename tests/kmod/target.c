@@ -169,24 +169,40 @@ int target_clear(const struct target *t)
 	return operation(t->name, DM_TABLE_CLEAR, 0);
 }
 
+static int target_send(struct operation *o, const struct target *t, const char *message)
+{
+	struct dm_target_msg *m = (void *)o->data;
+
+	snprintf(m->message, sizeof(o->data) - sizeof(*m), "%s", message);
+	return operation_do(o, t->name, DM_TARGET_MSG, 0);
+}
+
 int target_message(const struct target *t, const char *message)
 {
 	struct operation o = { 0 };
-	struct dm_target_msg *m = (void *)o.data;
 
-	snprintf(m->message, sizeof(o.data) - sizeof(*m), "%s", message);
-	return operation_do(&o, t->name, DM_TARGET_MSG, 0);
+	return target_send(&o, t, message);
+}
+
+char *target_ask(const struct target *t, const char *message)
+{
+	struct operation o = { 0 };
+
+	CHECK_EQ(target_send(&o, t, message), 0);
+	CHECK(o.dm.flags & DM_DATA_OUT_FLAG);
+	CHECK(!(o.dm.flags & DM_BUFFER_FULL_FLAG));
+	char *answer = strdup((char *)&o + o.dm.data_start);
+	CHECK(answer);
+	return answer;
 }
 
 unsigned long long target_fence(const struct target *t)
 {
-	struct operation o = { 0 };
-	struct dm_target_msg *m = (void *)o.data;
+	char *answer = target_ask(t, "fence");
+	unsigned long long generation = strtoull(answer, NULL, 10);
 
-	strcpy(m->message, "fence");
-	CHECK_EQ(operation_do(&o, t->name, DM_TARGET_MSG, 0), 0);
-	CHECK(o.dm.flags & DM_DATA_OUT_FLAG);
-	return strtoull((char *)&o + o.dm.data_start, NULL, 10);
+	free(answer);
+	return generation;
 }
 
 pid_t target_suspend_start(const struct target *t, uint32_t flags)

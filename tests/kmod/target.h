@@ -50,6 +50,8 @@ int target_resume(const struct target *t);
 int target_load(const struct target *t, const char *node_name);
 int target_clear(const struct target *t);
 int target_message(const struct target *t, const char *message);
+/* A message that is answered: the answer, to be freed. */
+char *target_ask(const struct target *t, const char *message);
 /* The new generation. */
 unsigned long long target_fence(const struct target *t);
 
