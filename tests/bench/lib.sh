@@ -8,16 +8,19 @@
 size_mib=64
 sectors=$((size_mib * 2048))
 
-loads=(qd1-read qd1-write qd32-read qd32-write 128k-qd4-read 8xqd1-psync)
+loads=(qd1-read qd1-write qd32-read qd32-write qd32-16/8-read qd32-16/8-write 128k-qd4-read 8xqd1-psync)
 declare -A load_options=(
 	[qd1-read]='--ioengine=io_uring --iodepth=1 --rw=randread --bs=4k'
 	[qd1-write]='--ioengine=io_uring --iodepth=1 --rw=randwrite --bs=4k'
 	[qd32-read]='--ioengine=io_uring --iodepth=32 --rw=randread --bs=4k'
 	[qd32-write]='--ioengine=io_uring --iodepth=32 --rw=randwrite --bs=4k'
+	# submitted by 16, reaped by 8
+	[qd32-16/8-read]='--ioengine=io_uring --iodepth=32 --iodepth_batch_submit=16 --iodepth_batch_complete_min=8 --rw=randread --bs=4k'
+	[qd32-16/8-write]='--ioengine=io_uring --iodepth=32 --iodepth_batch_submit=16 --iodepth_batch_complete_min=8 --rw=randwrite --bs=4k'
 	[128k-qd4-read]='--ioengine=io_uring --iodepth=4 --rw=randread --bs=128k'
 	[8xqd1-psync]='--ioengine=psync --numjobs=8 --thread --rw=randread --bs=4k'
 )
-devices=(dm-user brd dm-linear null_blk dm-zero loop)
+devices=(dm-user dm-user-batch brd dm-linear null_blk dm-zero loop)
 
 # make_device NAME: makes it and sets node.
 make_device() {
@@ -28,11 +31,21 @@ make_device() {
 
 # As cheap a worker as ABI version 1 allows, on one channel.
 make_dm_user() {
+	start_dm_user bench
+}
+
+# The same on a channel of whole messages.
+make_dm_user_batch() {
+	start_dm_user bench-batch batch
+}
+
+# start_dm_user NAME [OPTION…]
+start_dm_user() {
 	modprobe dm-user
-	dmsetup create bench --table "0 $sectors user 0 $sectors bench"
-	"$DMUSER_BUILD/tests/bench/null-worker" bench >"$scratch/worker" &
-	within 20 grep -q ready "$scratch/worker"
-	node=/dev/mapper/bench
+	dmsetup create "$1" --table "0 $sectors user 0 $sectors $1"
+	"$DMUSER_BUILD/tests/bench/null-worker" "$@" >"$scratch/worker-$1" &
+	within 20 grep -q ready "$scratch/worker-$1"
+	node=/dev/mapper/$1
 }
 
 # Filled, because a page that was never written costs less to read.

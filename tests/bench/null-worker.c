@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * null-worker: the cheapest worker that ABI version 1 allows, to measure what the kernel module costs.
+ * null-worker: the cheapest worker that the ABI allows, to measure what the kernel module costs.
  *
- *   null-worker NAME [CHANNELS]	one thread a channel; ends when the target is removed
+ *   null-worker NAME [CHANNELS] [batch]	one thread a channel; ends when the target is removed
  *
- * A request is one read() of its header, and one of its payload if it is a WRITE; an answer is one
- * write(). Data is never looked at: what is written goes nowhere, and what is read is always the same
- * zeroes. It prints "ready" once every channel is open.
+ * In version 1 a request is one read() of its header, and one of its payload if it is a WRITE; an
+ * answer is one write(). With `batch` a read() brings as many requests as there are, and one write()
+ * answers them all; and the worker says that it is in no hurry (SCHED_BATCH). Else, where it shares a
+ * CPU with the submitter, the scheduler lets it run as soon as there is a request, before there could
+ * be a second. Data is never looked at: what is written goes nowhere, and what is read is always the
+ * same bytes. It prints "ready" once every channel is open.
  *
- * Owns its channels and a buffer for each. Trusts the module.
+ * Owns its channels and the buffers for each. Trusts the module.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,9 +35,17 @@ struct slot {
 	unsigned char payload[DM_USER_MAX_IO_BYTES];
 };
 
+/*
+ * The answers to what a read() brought. They go out earlier when the largest might not fit any more,
+ * which seven hundred of 4 KiB do.
+ */
+#define ANSWERS_BYTES ((size_t)4 << 20)
+
 struct channel {
 	int fd;
+	bool batch;
 	struct slot *slot;
+	unsigned char *answers; /* ANSWERS_BYTES; with batch */
 	pthread_t thread;
 };
 
@@ -92,11 +105,61 @@ static bool serve_one(const struct channel *c)
 	return put(c->fd, slot, answer);
 }
 
+/* Puts an answer behind those that there are, and says how many bytes there are now. */
+static size_t answer(unsigned char *to, const struct dm_user_message *request)
+{
+	struct dm_user_message *header = (void *)to;
+
+	header->seq = request->seq;
+	header->type = DM_USER_RESP_SUCCESS;
+	header->len = request->type == DM_USER_REQ_MAP_READ ? request->len : 0;
+	return sizeof(*header) + header->len;
+}
+
+static bool serve_many(const struct channel *c)
+{
+	const unsigned char *next = (const void *)c->slot, *end;
+	size_t filled = 0;
+	ssize_t n = read(c->fd, c->slot, sizeof(*c->slot));
+
+	if (n < 0 && errno == ENOTBLK)
+		return false;
+	if (n < 0)
+		die("read");
+	for (end = next + n; next < end;) {
+		const struct dm_user_message *request = (const void *)next;
+
+		if (filled + sizeof(*c->slot) > ANSWERS_BYTES) {
+			if (!put(c->fd, c->answers, filled))
+				return false;
+			filled = 0;
+		}
+		filled += answer(c->answers + filled, request);
+		next += sizeof(*request);
+		if (request->type == DM_USER_REQ_MAP_WRITE)
+			next += request->len;
+	}
+	return put(c->fd, c->answers, filled);
+}
+
 static void *serve(void *arg)
 {
-	while (serve_one(arg))
+	const struct channel *c = arg;
+
+	while (c->batch ? serve_many(c) : serve_one(c))
 		;
 	return NULL;
+}
+
+/* Populated, so that no page fault falls into a measurement. */
+static void *allocate(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
 }
 
 static void channel_open(struct channel *c, const char *name)
@@ -110,24 +173,30 @@ static void channel_open(struct channel *c, const char *name)
 	c->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (c->fd < 0)
 		die(path);
-	/* populated, so that no page fault falls into a measurement */
-	c->slot = mmap(NULL, sizeof(*c->slot), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (c->slot == MAP_FAILED)
-		die("mmap");
+	c->slot = allocate(sizeof(*c->slot));
+	if (!c->batch)
+		return;
+	c->answers = allocate(ANSWERS_BYTES);
+	if (ioctl(c->fd, DM_USER_IOC_BATCH, &(struct dm_user_batch){ 0 }) < 0)
+		die("DM_USER_IOC_BATCH");
 }
 
 int main(int argc, char **argv)
 {
 	static struct channel channels[CHANNELS_MAX];
-	long n = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
+	bool batch = argc > 2 && strcmp(argv[argc - 1], "batch") == 0;
+	long n = argc - batch > 2 ? strtol(argv[2], NULL, 10) : 1;
 
-	if (argc < 2 || argc > 3 || n < 1 || n > CHANNELS_MAX) {
-		fprintf(stderr, "usage: null-worker NAME [CHANNELS], 1 to %d\n", CHANNELS_MAX);
+	if (argc < 2 || argc - batch > 3 || n < 1 || n > CHANNELS_MAX) {
+		fprintf(stderr, "usage: null-worker NAME [CHANNELS] [batch], 1 to %d\n", CHANNELS_MAX);
 		return 2;
 	}
-	for (long i = 0; i < n; i++)
+	if (batch && sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 }) < 0)
+		die("sched_setscheduler");
+	for (long i = 0; i < n; i++) {
+		channels[i].batch = batch;
 		channel_open(&channels[i], argv[1]);
+	}
 	puts("ready");
 	fflush(stdout);
 
