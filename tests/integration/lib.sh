@@ -245,13 +245,13 @@ now_ms() {
 }
 
 # gone_after N COMMAND…: the command ends the container. Within 2 s of init's death its N volumes are gone, by
-# dmuserd's own word; which is true at once.
+# dmuserd's own word; which is true at once. $patience: seconds until init is dead.
 gone_after() {
 	local n=$1 began took
 	shift
 	watch
 	"$@"
-	within 20 is_over "$init"
+	within "${patience-20}" is_over "$init"
 	began=$(now_ms)
 	for (( ; n > 0; n--)); do
 		await_gone
