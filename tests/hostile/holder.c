@@ -78,12 +78,27 @@ static bool is_over(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL);
 }
 
+bool holder_knows(const struct holder *h, int fd)
+{
+	for (unsigned i = 0; i < HOLDER_KNOWN; i++) {
+		if (h->known[i].fd == fd && !h->known[i].answered)
+			return true;
+	}
+	return false;
+}
+
+/* Answers to nothing end a channel: they are kept for one time in many. */
+static bool is_worth_writing(struct holder *h, int fd)
+{
+	return holder_knows(h, fd) || prng_one_in(&h->prng, 16);
+}
+
 static void step(struct holder *h)
 {
 	unsigned choice = prng_below(&h->prng, 1000);
 	int fd = slots_look(&h->prng, h->target);
 
-	if (fd >= 0 && prng_one_in(&h->prng, 6) && is_over(fd)) {
+	if (fd >= 0 && prng_one_in(&h->prng, 2) && is_over(fd)) {
 		do_close(h);
 		fd = slots_look(&h->prng, h->target);
 	}
@@ -102,12 +117,12 @@ static void step(struct holder *h)
 		child_fork(h, fd);
 	else if (choice < 145)
 		child_disturb(h);
-	else if (choice < 500)
-		misread(h, fd);
-	else if (choice < 880)
-		miswrite(h, fd);
-	else
+	else if (choice < 220)
 		misuse(h, fd);
+	else if (choice < 600 || !is_worth_writing(h, fd))
+		misread(h, fd);
+	else
+		miswrite(h, fd);
 }
 
 static void *holder_run(void *userdata)

@@ -43,6 +43,9 @@ struct holder {
 void holder_start(struct holder *h, unsigned target, unsigned index);
 void holder_join(struct holder *h);
 
+/* Whether it has read something from `fd` that it did not answer. */
+bool holder_knows(const struct holder *h, int fd);
+
 /* Each does one thing to a channel. misread.c */
 void misread(struct holder *h, int fd);
 /* miswrite.c */

@@ -10,7 +10,7 @@
 #include "controller.h"
 #include "mapper.h"
 
-/* So long a suspend may wait for holders. */
+/* So long a suspend may wait for holders, mostly. */
 #define PATIENCE_MS 500
 /* So often everything fails at the latest: what nobody answers must not look like a hang. */
 #define FAIL_EVERY_MS 20000
@@ -50,11 +50,10 @@ static void send_junk(struct controller *c)
 /* Somebody's I/O holds a suspend up: end it, or the suspend. */
 static void help_out(struct controller *c)
 {
-	if (prng_one_in(&c->messages, 2)) {
+	if (prng_one_in(&c->messages, 3))
+		send_fail(c);
+	else
 		tally_count(TALLY_INTERRUPT, pthread_kill(c->thread, SIGUSR1));
-		return;
-	}
-	send_fail(c);
 }
 
 static void change_mood(struct controller *c)
@@ -77,18 +76,18 @@ static void step(struct controller *c, uint64_t *next_fail)
 	if (c->failing && prng_one_in(&c->messages, 4)) {
 		message(c, TALLY_UNFAIL, 0, "unfail");
 		c->failing = false;
-	} else if (now >= *next_fail || choice < 10) {
+	} else if (now >= *next_fail || choice < 3) {
 		*next_fail = now + FAIL_EVERY_MS;
 		send_fail(c);
-	} else if (since && now > since + prng_below(&c->messages, PATIENCE_MS)) {
+	} else if (since && prng_one_in(&c->messages, now > since + PATIENCE_MS ? 4 : 100)) {
 		help_out(c);
-	} else if (choice < 15) {
+	} else if (choice < 6) {
 		message(c, TALLY_UNFAIL, 0, "unfail");
-	} else if (choice < 80) {
+	} else if (choice < 30) {
 		message(c, TALLY_FENCE, 0, "fence");
-	} else if (choice < 120) {
+	} else if (choice < 60) {
 		send_junk(c);
-	} else if (choice < 400) {
+	} else if (choice < 150) {
 		mapper_status(c->target, prng_one_in(&c->messages, 2) ? 0 : 1 << 4);
 	}
 }
