@@ -259,7 +259,7 @@ static int dmu_read_woken(struct wait_queue_entry *wait, unsigned int mode, int 
 {
 	struct dmu_channel *c = container_of(wait, struct dmu_sleeper, wait)->channel;
 
-	if (!dmu_target_ready(c->target, c))
+	if (key_to_poll(key) & DMU_WAKE_NO_READER || !dmu_target_ready(c->target, c))
 		return 0;
 	return autoremove_wake_function(wait, mode, flags, key);
 }

@@ -7,7 +7,6 @@
 #include "target.h"
 
 #include <linux/device-mapper.h>
-#include <linux/poll.h>
 #include <linux/slab.h>
 
 #include "channel.h"
@@ -87,14 +86,18 @@ void dmu_target_wake_one(struct dmu_target *t)
 {
 	if (list_empty(&t->queue) || !wq_has_sleeper(&t->wq))
 		return;
-	/*
-	 * The one could be an epoll of a channel that is broken, held or full, and take the wake-up
-	 * from all others.
-	 */
-	if (unlikely(READ_ONCE(t->nr_broken) || atomic_read(&t->nr_full)))
-		wake_up_interruptible_all(&t->wq);
-	else
+	if (unlikely(READ_ONCE(t->nr_broken) || atomic_read(&t->nr_full))) {
+		/*
+		 * The one could be an epoll of a channel that is broken, held or full, and take the
+		 * wake-up from all others. So all pollers, and then one reader, whose key no
+		 * poller asks for.
+		 */
+		__wake_up(&t->wq, TASK_INTERRUPTIBLE, 0,
+			  poll_to_key(EPOLLIN | EPOLLRDNORM | DMU_WAKE_NO_READER));
+		wake_up_interruptible_poll(&t->wq, EPOLLNVAL);
+	} else {
 		wake_up_interruptible_poll(&t->wq, EPOLLIN | EPOLLRDNORM);
+	}
 }
 
 /*

@@ -33,6 +33,7 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/list.h>
+#include <linux/poll.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
@@ -144,6 +145,9 @@ struct dmu_counts {
 	u64 repeated;
 	u64 timed_out;
 };
+
+/* In a wake-up's key: it is not for readers. Nobody polls for it. */
+#define DMU_WAKE_NO_READER	EPOLLMSG
 
 extern struct target_type dmu_target_type;
 

@@ -130,21 +130,20 @@ static void requests_spread_over_idle_channels(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
-static void a_request_wakes_one(void)
+/* Of channels that sleep, one is woken for a request, and the others do not even look. */
+static void wake_one_by_one(const struct target *t)
 {
 	enum { N = 8 };
 	static struct sleeper sleepers[N];
-	struct target t;
 	struct submit s;
 	long before[N];
 	int woken = 0;
 
-	target_create(&t, 2048);
-	sleepers_start(sleepers, &t, N);
+	sleepers_start(sleepers, t, N);
 	for (int round = 0; round < N; round++) {
 		for (int i = 0; i < N; i++)
 			before[i] = thread_status(sleepers[i].tid, "voluntary_ctxt_switches");
-		submit_start(&s, &t, SUBMIT_READ, 0, 512);
+		submit_start(&s, t, SUBMIT_READ, 0, 512);
 		for (woken = -1; woken < 0;) {
 			poll(NULL, 0, 1);
 			for (int i = 0; i < N; i++)
@@ -163,7 +162,28 @@ static void a_request_wakes_one(void)
 	}
 	for (int i = 0; i < N; i++)
 		close(sleepers[i].fd);
+}
+
+static void a_request_wakes_one(void)
+{
+	struct target t;
+
+	target_create(&t, 2048);
+	wake_one_by_one(&t);
 	CHECK_EQ(target_remove(&t), 0);
+}
+
+static void a_request_wakes_one_while_another_channel_is_full(void)
+{
+	struct target t;
+	struct submit s;
+	struct dm_user_message msg;
+	int fd = fixture_begin(&t, "2 max_outstanding 1", SUBMIT_READ, 512, &s, &msg);
+
+	wake_one_by_one(&t);
+	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	CHECK_EQ(submit_wait(&s), 0);
+	fixture_end(&t, fd);
 }
 
 /* It could only look, and sleep again. */
@@ -310,6 +330,7 @@ const struct test_case many_cases[] = {
 	CASE(sixty_four_channels_serve),
 	CASE(requests_spread_over_idle_channels),
 	CASE(a_request_wakes_one),
+	CASE(a_request_wakes_one_while_another_channel_is_full),
 	CASE(requests_do_not_wake_who_sleeps_on_a_full_channel),
 	CASE(forty_thousand_outstanding_are_answered_in_any_order),
 	CASE(thousands_of_repeats_keep_their_order),
