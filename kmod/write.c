@@ -30,11 +30,13 @@
 /**
  * struct dmu_answered - what a write() must end once it holds no lock
  * @bios:	of the requests that were answered, which have their statuses
+ * @flushed:	a flush is among them, which must end before anything can happen to its channel
  * @unfilled:	the channel was full, and is not any more
  * @orphans:	requests of a channel that has ended
  */
 struct dmu_answered {
 	struct bio_list bios;
+	bool flushed;
 	bool unfilled;
 	struct dmu_orphans orphans;
 };
@@ -74,6 +76,7 @@ static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 		c->written = READ_ONCE(c->target->flush.nr_mapped) + 1;
 	req->status = dmu_request_status(req, response);
 	bio_list_add(&answered->bios, dmu_request_bio(req));
+	answered->flushed |= dmu_request_type(dmu_request_bio(req)) == DM_USER_REQ_MAP_FLUSH;
 	answered->unfilled |= dmu_channel_dropped(c);
 }
 
@@ -312,7 +315,7 @@ static int dmu_write_burst(struct dmu_channel *c, struct kiocb *iocb, struct iov
 		ret = dmu_write_whole(c, from, &answered, ret_want);
 		if (ret > 0)
 			*taken += before - iov_iter_count(from);
-	} while (ret > 0 && iov_iter_count(from) && --left);
+	} while (ret > 0 && !answered.flushed && iov_iter_count(from) && --left);
 	mutex_unlock(&c->in.mutex);
 
 	dmu_write_settle(c, &answered);

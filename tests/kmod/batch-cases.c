@@ -238,6 +238,29 @@ static void what_stood_before_a_bad_answer_was_taken(void)
 	fixture_end(&t, fd);
 }
 
+/* What it covers was answered before it, and it was, before the channel broke and lost what is cached. */
+static void a_flush_that_was_answered_before_a_bad_answer_counts(void)
+{
+	struct target t;
+	struct submit s[2];
+
+	target_create(&t, 2048);
+	int fd = channel_open_batch(&t, 0);
+	submit_start(&s[0], &t, SUBMIT_WRITE, 0, 512);
+	CHECK_EQ(read(fd, buf, sizeof(buf)), 552);
+	*at(0) = (struct dm_user_message){ .seq = at(0)->seq };
+	CHECK_EQ(write(fd, buf, 40), 40);
+	CHECK_EQ(submit_wait(&s[0]), 0);
+	submit_start(&s[1], &t, SUBMIT_FLUSH, 0, 0);
+	CHECK_EQ(read(fd, buf, sizeof(buf)), 40);
+	*at(0) = (struct dm_user_message){ .seq = at(0)->seq };
+	*at(40) = (struct dm_user_message){ .seq = UINT64_MAX };
+	CHECK_EQ(write(fd, buf, 80), -1);
+	CHECK_EQ(errno, EINVAL);
+	CHECK_EQ(submit_wait(&s[1]), 0);
+	fixture_end(&t, fd);
+}
+
 static void what_a_broken_channel_of_whole_messages_had_goes_out_again(void)
 {
 	struct target t;
@@ -474,6 +497,7 @@ const struct test_case batch_cases[] = {
 	CASE(a_part_of_an_answer_breaks_a_channel_of_whole_messages),
 	CASE(an_unknown_seq_or_type_breaks_a_channel_of_whole_messages),
 	CASE(what_stood_before_a_bad_answer_was_taken),
+	CASE(a_flush_that_was_answered_before_a_bad_answer_counts),
 	CASE(what_a_broken_channel_of_whole_messages_had_goes_out_again),
 	CASE(a_read_into_a_hole_takes_whole_messages_and_loses_none),
 	CASE(a_write_from_a_hole_takes_whole_answers_and_the_channel_lives),

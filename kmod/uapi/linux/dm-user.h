@@ -7,7 +7,7 @@
  * any size of read() and write() works, down to one byte. read() yields requests, each a struct
  * dm_user_message that a WRITE's payload follows; one read() never crosses the end of a header or
  * of a payload. write() takes answers: the request's message with its `type` replaced by a result
- * (enum dm_user_response), then, for a READ that succeeded, the request's `len` bytes. Answers come
+ * (enum dm_user_response; and `len`, where DM_USER_IOC_BATCH says so), then, for a READ that succeeded, the request's `len` bytes. Answers come
  * in any order, on the channel that the request went out on.
  *
  * Values are in the machine's own byte order. This is the only copy of the ABI: user space builds
@@ -175,6 +175,9 @@ struct dm_user_message {
  * @secure_erase:	sectors that a SECURE_ERASE is about at most; 0: none comes
  * @write_zeroes:	sectors that a WRITE_ZEROES is about at most; 0: none comes
  * @padding:		0
+ *
+ * The block size and the limits of operations are the table's. After a reload, requests keep to those
+ * of the device's first table.
  */
 struct dm_user_info {
 	__u32 version;
@@ -218,7 +221,8 @@ struct dm_user_batch {
  *
  * write() takes answers, one right behind the other, and returns the bytes of those that it took:
  * always whole answers, and all of them unless something is wrong with the rest (a page that is
- * missing, a signal), which the next write() will say if it still is. `len` is the number of bytes
+ * missing, a signal, the channel's end, or a lock that would have to be waited for under O_NONBLOCK),
+ * which the next write() will say if it still is. `len` is the number of bytes
  * that follow the header: the request's `len` for a READ that succeeded, else 0. Any other, and an
  * answer that the write() holds only a part of, is a bad answer like an unknown seq: the write
  * fails with EINVAL and breaks the channel. Answers before the bad one have been taken.
