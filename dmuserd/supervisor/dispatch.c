@@ -10,6 +10,7 @@
 #include "dmuserd/supervisor/backend.h"
 #include "dmuserd/supervisor/interface.h"
 #include "dmuserd/supervisor/lease.h"
+#include "dmuserd/supervisor/process.h"
 #include "dmuserd/supervisor/reply.h"
 #include "dmuserd/supervisor/usage.h"
 #include "util/cleanup.h"
@@ -283,6 +284,25 @@ static void answer_not_created(struct connection *c, const struct parser_create 
 	call_answer_failure(c, asked->name, failure, NULL);
 }
 
+/*
+ * Whose end a volume waits for is root's choice, or one's own process: else a quota would be used up by somebody
+ * who does not know of it. What is no process that lives is told by who would watch it.
+ */
+static int check_init(struct connection *c, int pidfd, struct failure *failure)
+{
+	uid_t uid = connection_peer(c)->uid, owner;
+	int r = uid == 0 ? 0 : process_owner(pidfd, &owner);
+
+	if (uid == 0 || r == -ESRCH || r == -EBADF || r == -EREMOTE)
+		return 0;
+	if (r < 0)
+		return failure_set(failure, FAILURE_PERMISSION_DENIED, NULL,
+				   "it cannot be told whose process that is: %s", strerror(-r));
+	return owner == uid ? 0 :
+			      failure_set(failure, FAILURE_PERMISSION_DENIED, NULL,
+					  "the process is uid %u's: bind to one of your own", owner);
+}
+
 static int create(struct connection *c, const struct parser_create *asked, int *fds,
 		  struct call **ret_call)
 {
@@ -294,7 +314,9 @@ static int create(struct connection *c, const struct parser_create *asked, int *
 
 	if (!spec)
 		return -ENOMEM;
-	r = specify(c, asked, spec, &failure);
+	r = container ? check_init(c, fds[asked->container.pidfd], &failure) : 0;
+	if (r == 0)
+		r = specify(c, asked, spec, &failure);
 	if (r < 0) {
 		answer_not_created(c, asked, &failure);
 		return 0;
@@ -324,7 +346,8 @@ static void bind_volume(struct connection *c, const struct parser_volume *asked,
 
 	if (!volume)
 		return;
-	if (volume_bind(volume, asked->container.id, take_fd(&fds[asked->container.pidfd]), &failure) < 0)
+	if (check_init(c, fds[asked->container.pidfd], &failure) < 0 ||
+	    volume_bind(volume, asked->container.id, take_fd(&fds[asked->container.pidfd]), &failure) < 0)
 		call_answer_failure(c, asked->name, &failure, NULL);
 	else
 		answer_volume(c, volume);

@@ -63,6 +63,32 @@ int process_start_time(pid_t pid, uint64_t *ret_start_time)
 	return 0;
 }
 
+int process_owner(int pidfd, uid_t *ret_uid)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[64], line[256];
+	uid_t uid;
+	pid_t pid;
+	int r = process_pid(pidfd, &pid);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Uid: %u", &uid) != 1)
+			continue;
+		/* It was read by pid. */
+		if (!process_is_alive(pidfd))
+			return -ESRCH;
+		*ret_uid = uid;
+		return 0;
+	}
+	return -ESRCH;
+}
+
 int process_open(pid_t pid, uint64_t start_time, int *ret_pidfd)
 {
 	_cleanup_(closep) int pidfd = -EBADF;

@@ -6,6 +6,7 @@
  * in one turn of the loop, and none depends on another's being there.
  */
 #include "dmuserd/supervisor/log.h"
+#include "dmuserd/supervisor/process.h"
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
 
@@ -63,6 +64,18 @@ int volume_undo_container(struct volume *v)
 	return STEP_DONE;
 }
 
+/* Binding again is no error, but to another process it would be another thing. */
+static int check_same(const struct volume *v, int pidfd, struct failure *failure)
+{
+	pid_t pid;
+
+	if (!v->owner || process_pid(pidfd, &pid) < 0 || pid == container_identity(v->owner)->pid)
+		return 0;
+	return failure_set(failure, FAILURE_VOLUME_BOUND, v->container,
+			   "volume %s is bound to container %s, whose init is pid %d", v->spec.name,
+			   v->container, container_identity(v->owner)->pid);
+}
+
 int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
@@ -73,7 +86,7 @@ int volume_bind(struct volume *v, const char *id, int pidfd, struct failure *fai
 				   "volume %s is bound to container %s", v->spec.name,
 				   v->container);
 	if (v->container[0] && v->operation != OPERATION_UNWIND)
-		return 0;
+		return check_same(v, pidfd, failure);
 	r = volume_check_settled(v, failure);
 	if (r < 0)
 		return r;

@@ -5,6 +5,9 @@
 #include "dmuserd/supervisor/usage.h"
 #include "util/cleanup.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 static void a_service_introduces_itself(void **state)
 {
 	struct actor a = client_new(1000);
@@ -164,6 +167,37 @@ static void a_pidfd_goes_where_it_belongs(void **state)
 	assert_string_equal(fake_bound_to, "c2");
 	heard(&a, "\"container\":\"c2\"");
 	client_gone(&a);
+}
+
+/* For root any will do; this process is root's, or at least not uid 1000's. */
+static void a_volume_waits_for_a_process_of_its_owners_own(void **state)
+{
+	struct actor a = client_new(1000), root = client_new(0);
+	struct parser_message *m = says_create("v", false);
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0U);
+
+	if (pidfd < 0 || getuid() == 1000)
+		skip();
+	strcpy(m->create.container.id, "c1");
+	m->n_fds = 1;
+	parser_says(&a, m, pidfd);
+	heard(&a, "io.dmuser.PermissionDenied");
+	assert_int_equal(fake_creates, 0);
+	assert_true(parser_has_next(&a));
+	fake_volume_add(1000, "w", true, NULL);
+	m = says_volume(PARSER_METHOD_BIND, "w");
+	strcpy(m->volume.container.id, "c1");
+	m->n_fds = 1;
+	parser_says(&a, m, pidfd);
+	heard(&a, "io.dmuser.PermissionDenied");
+	assert_int_equal(fake_binds, 0);
+	m->volume.owner = 1000;
+	parser_says(&root, m, pidfd);
+	heard(&root, "\"container\":\"c1\"");
+	assert_int_equal(fake_binds, 1);
+	close(pidfd);
+	client_gone(&a);
+	client_gone(&root);
 }
 
 static void a_pidfd_of_a_call_that_fails_is_closed(void **state)
@@ -348,6 +382,7 @@ int main(void)
 		TEST(whoever_goes_while_a_manifest_is_read_is_forgotten),
 		TEST(what_fails_after_a_manifest_was_read_is_answered),
 		TEST(a_pidfd_goes_where_it_belongs),
+		TEST(a_volume_waits_for_a_process_of_its_owners_own),
 		TEST(a_pidfd_of_a_call_that_fails_is_closed),
 		TEST(a_name_of_several_containers_needs_one_said),
 		TEST(what_failed_is_told_to_whoever_asks_for_it),

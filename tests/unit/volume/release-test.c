@@ -447,6 +447,9 @@ static void binding_binds_once(void **state)
 	assert_string_equal(info.container, "c1");
 	assert_int_equal(info.container_pid, pid);
 	assert_int_equal(volume_bind(v, "c1", pidfd_of(pid), &f), 0);
+	/* Another process's end is another container's. */
+	assert_true(volume_bind(v, "c1", pidfd_of(getpid()), &f) < 0);
+	assert_int_equal(f.kind, FAILURE_VOLUME_BOUND);
 	assert_true(volume_bind(v, "c2", pidfd_of(pid), &f) < 0);
 	assert_int_equal(f.kind, FAILURE_VOLUME_BOUND);
 	assert_string_equal(f.subject, "c1");
