@@ -33,6 +33,15 @@ static int take_root(const char *directory, struct json_object *config, struct b
 	return 0;
 }
 
+/* If that could be one's name. */
+static void name_volume(const char *key, struct trouble *t)
+{
+	size_t length = strlen(REQUEST_VOLUME_PREFIX);
+
+	if (strncmp(key, REQUEST_VOLUME_PREFIX, length) == 0 && name_is_volume(key + length))
+		trouble_step(t, key + length, "reading the bundle");
+}
+
 static int take_annotation(const char *key, struct json_object *value, struct bundle *ret,
 			   struct trouble *t)
 {
@@ -51,6 +60,7 @@ static int take_annotation(const char *key, struct json_object *value, struct bu
 		r = request_parse(key, json_object_get_string(value), &grown[ret->n_requests], reason,
 				  sizeof(reason));
 	if (r < 0) {
+		name_volume(key, t);
 		trouble_hint(t, "it looks like this: size=1G,backend=memory,fs=ext4,mount=/data");
 		return trouble_set(t, r, "annotation %.128s: %s", key, reason);
 	}

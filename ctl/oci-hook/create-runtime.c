@@ -147,6 +147,17 @@ static int create_volumes(struct creation *c, struct trouble *t)
 	return r;
 }
 
+/* Some runtimes drop what a hook says, and not every machine has a journal. */
+static void report(struct creation *c, const struct trouble *t)
+{
+	char reason[TROUBLE_REASON_SIZE];
+
+	if (!t->volume[0])
+		return;
+	trouble_reason(t, reason);
+	service_report(c->address, c->state->id, t->volume, reason, RELEASE_MS);
+}
+
 int stage_create_runtime(const char *address, const struct state *state, struct trouble *t)
 {
 	struct creation c = {
@@ -161,6 +172,8 @@ int stage_create_runtime(const char *address, const struct state *state, struct 
 	r = container_open(state->pid, &c.container, t);
 	if (r == 0)
 		r = bundle_read(state->bundle, &c.bundle, t);
+	if (r < 0)
+		report(&c, t);
 	if (r == 0 && c.bundle.n_requests > 0) {
 		r = mount_is_possible(t);
 		if (r == 0)

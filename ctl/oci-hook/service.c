@@ -115,3 +115,20 @@ int service_release(const char *address, const char *container, const char *reas
 	explain_reply(dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
 	return explained(t, -EREMOTEIO, &e);
 }
+
+void service_report(const char *address, const char *container, const char *volume, const char *reason,
+		    int timeout_ms)
+{
+	_cleanup_(dmuser_connection_freep) struct dmuser_connection *c = NULL;
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	_cleanup_(object_putp) struct json_object *parameters = object_new();
+	struct trouble unheard = {};
+
+	if (service_connect(address, &c, &unheard) < 0)
+		return;
+	object_set_string(parameters, "name", volume);
+	object_set_string(parameters, "container", container);
+	object_set_string(parameters, "reason", reason);
+	object_set_bool(parameters, "unless_open", true);
+	(void)dmuser_call(c, "io.dmuser.Release", parameters, NULL, 0, timeout_ms, &reply);
+}

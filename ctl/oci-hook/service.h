@@ -22,6 +22,13 @@ int service_create(struct dmuser_connection *c, const struct request *request, c
 int service_release(const char *address, const char *container, const char *reason, int timeout_ms,
 		    struct trouble *t);
 
+/*
+ * Has dmuserd tell whoever asks for the container's volume why it was not even asked for. No error is told: that
+ * would hide the one that this is about.
+ */
+void service_report(const char *address, const char *container, const char *volume, const char *reason,
+		    int timeout_ms);
+
 static inline void dmuser_connection_freep(struct dmuser_connection **c)
 {
 	dmuser_connection_free(*c);

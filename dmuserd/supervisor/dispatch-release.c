@@ -132,6 +132,20 @@ static int find_of_container(struct connection *c, const struct parser_volume *a
 	return 0;
 }
 
+/* Of one that is not there: it could not even be asked for, and whoever asks why is told. */
+static void remember_missing(struct connection *c, const struct parser_volume *asked)
+{
+	struct manager *m = connection_front(c)->m;
+	uid_t owner;
+
+	if (!asked->reason[0] || !asked->container.id[0] ||
+	    policy_owner(connection_peer(c), asked->owner, &owner) < 0 ||
+	    volume_find(m, owner, asked->container.id, asked->name))
+		return;
+	failure_memory_keep(&m->failures, owner, asked->container.id, asked->name, asked->reason,
+			    call_now_usec(m));
+}
+
 int dispatch_release(struct connection *c, const struct parser_volume *asked, struct call **ret_call)
 {
 	_cleanup_(freep) struct volume **volumes = NULL;
@@ -142,8 +156,10 @@ int dispatch_release(struct connection *c, const struct parser_volume *asked, st
 
 	if (asked->name[0]) {
 		one = call_find_volume(c, asked, volume_pick);
-		if (!one)
+		if (!one) {
+			remember_missing(c, asked);
 			return 0;
+		}
 	} else {
 		r = find_of_container(c, asked, &volumes, &n);
 		if (r < 0)

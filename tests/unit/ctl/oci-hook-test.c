@@ -252,12 +252,22 @@ static void a_container_that_asks_for_nothing_costs_nothing(void **state)
 	assert_string_equal(output, "");
 }
 
+static void hears_what_is_wrong(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"name\":\"b\",\"container\":"
+			    "\"c1\",\"reason\":\"volume b: reading the bundle: annotation io.dmuser.volume.b: "
+			    "size '-1' is not a number of bytes, with or without K, M, G or T\","
+			    "\"unless_open\":true}}");
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"b\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
 /* The second annotation is bad: not even the first may have been acted on. */
-static void a_bad_annotation_reaches_nobody(void **state)
+static void a_bad_annotation_is_told_and_nothing_is_made(void **state)
 {
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\","
 		     "\"io.dmuser.volume.b\":\"size=-1,backend=memory,mount=/b\"");
-	assert_int_equal(run_on(NULL, "createRuntime"), 1);
+	assert_int_equal(run_on(hears_what_is_wrong, "createRuntime"), 1);
 	assert_said("annotation io.dmuser.volume.b: size '-1'");
 	assert_said("hint: ");
 }
@@ -334,7 +344,7 @@ int main(void)
 		TEST(an_error_names_what_the_annotation_says),
 		TEST(an_init_that_dies_in_between_is_seen),
 		TEST(a_container_that_asks_for_nothing_costs_nothing),
-		TEST(a_bad_annotation_reaches_nobody),
+		TEST(a_bad_annotation_is_told_and_nothing_is_made),
 		TEST(no_dmuserd_is_said_with_what_to_do),
 		TEST(poststop_releases_by_container),
 		TEST(poststop_without_a_bundle_releases_all_the_same),

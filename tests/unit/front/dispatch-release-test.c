@@ -37,6 +37,20 @@ static void the_reason_of_a_release_is_told_afterwards(void **state)
 	client_gone(&a);
 }
 
+/* By a hook that could not read what was asked of it. */
+static void why_a_volume_was_never_asked_for_is_told(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_volume(PARSER_METHOD_RELEASE, "v");
+
+	strcpy(m->volume.container.id, "c1");
+	strcpy(m->volume.reason, "volume v: reading the bundle: mount is missing");
+	says(&a, m, "io.dmuser.NoSuchVolume");
+	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"),
+	     "\"last_failure\":\"0 s ago, for container c1: volume v: reading the bundle: mount is missing\"");
+	client_gone(&a);
+}
+
 static void a_release_has_the_time_that_was_given(void **state)
 {
 	struct actor a = client_new(1000);
@@ -140,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_release_by_name_and_container_is_of_that_one),
 		TEST(the_reason_of_a_release_is_told_afterwards),
+		TEST(why_a_volume_was_never_asked_for_is_told),
 		TEST(a_release_has_the_time_that_was_given),
 		TEST(a_release_leaves_a_volume_in_use_alone_if_asked),
 		TEST(a_container_is_released_as_a_whole),
