@@ -355,9 +355,11 @@ static int call(struct context *context, struct request *q)
 	r = context_call(context, "io.dmuser.Create", q->parameters, q->pidfd, &reply);
 	if (r)
 		return r;
-	print_reply(context, dmuser_reply_parameters(reply));
 	r = check_alive(dmuser_reply_parameters(reply));
-	return r == EXIT_DONE && q->lease ? hold_lease(context, signals) : r;
+	if (r != EXIT_DONE)
+		return r;
+	print_reply(context, dmuser_reply_parameters(reply));
+	return q->lease ? hold_lease(context, signals) : EXIT_DONE;
 }
 
 static int run(struct context *context, int argc, char **argv)
