@@ -126,6 +126,21 @@ static void judge_silence(struct probe *probe, struct finding *f)
 	}
 }
 
+/* Root is refused nothing but what cannot be done. */
+static void judge_refusal(struct probe *probe, struct finding *f)
+{
+	const char *refusal = probe->daemon.refusal;
+
+	finding_set(f, probe->uid == 0 ? VERDICT_FAIL : VERDICT_UNKNOWN,
+		    "runs, and answers you with %s", refusal);
+	if (strcmp(refusal, "io.dmuser.BackendFailed") == 0)
+		finding_advise(f, "it can start no process to read requests: see 'spawner'");
+	else if (probe->uid == 0)
+		finding_advise(f, "look why, with journalctl -u dmuserd");
+	else
+		finding_advise(f, "see 'access', or run as root: sudo dmuserctl doctor");
+}
+
 void check_dmuserd(struct probe *probe, struct finding *ret_finding)
 {
 	const struct daemon_facts *d = &probe->daemon;
@@ -133,9 +148,7 @@ void check_dmuserd(struct probe *probe, struct finding *ret_finding)
 	if (d->error != 0) {
 		judge_silence(probe, ret_finding);
 	} else if (d->refusal[0]) {
-		finding_set(ret_finding, VERDICT_UNKNOWN, "runs, and answers you with %s",
-			    d->refusal);
-		finding_advise(ret_finding, "see 'access', or run as root: sudo dmuserctl doctor");
+		judge_refusal(probe, ret_finding);
 	} else if (strcmp(d->version, DMUSER_VERSION) != 0) {
 		finding_set(ret_finding, VERDICT_WARN, "%s answers, and this is dmuserctl %s",
 			    d->version, DMUSER_VERSION);
@@ -209,8 +222,10 @@ void check_left_over_devices(struct probe *probe, struct finding *ret_finding)
 			       "start dmuserd: it takes over those that have a worker");
 	} else if (!sees_all_volumes(probe)) {
 		finding_set(ret_finding, VERDICT_UNKNOWN,
-			    "%u of volumes, and not all are yours to see", n);
-		finding_advise(ret_finding, "run as root: sudo dmuserctl doctor");
+			    probe->uid == 0 ? "%u of volumes; dmuserd does not say which it knows" :
+					      "%u of volumes, and not all are yours to see", n);
+		finding_advise(ret_finding, probe->uid == 0 ? "see 'dmuserd'" :
+							      "run as root: sudo dmuserctl doctor");
 	} else if (n_unknown > 0) {
 		finding_set(ret_finding, VERDICT_FAIL, "%u that dmuserd does not know, such as %s",
 			    n_unknown, name);

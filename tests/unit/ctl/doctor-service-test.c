@@ -106,8 +106,16 @@ static void dmuserd_has_to_be_of_our_version(void **state)
 	strcpy(probe.daemon.version, "9.9");
 	look(check_dmuserd, VERDICT_WARN, "9.9 answers, and this is dmuserctl " DMUSER_VERSION,
 	     "systemctl restart dmuserd");
+	probe.uid = 4711;
 	strcpy(probe.daemon.refusal, "io.dmuser.PermissionDenied");
 	look(check_dmuserd, VERDICT_UNKNOWN, "PermissionDenied", "'access'");
+	strcpy(probe.daemon.refusal, "io.dmuser.BackendFailed");
+	look(check_dmuserd, VERDICT_UNKNOWN, "BackendFailed", "see 'spawner'");
+	/* Root cannot become root. */
+	probe.uid = 0;
+	look(check_dmuserd, VERDICT_FAIL, "BackendFailed", "see 'spawner'");
+	strcpy(probe.daemon.refusal, "io.dmuser.TimedOut");
+	look(check_dmuserd, VERDICT_FAIL, "TimedOut", "journalctl -u dmuserd");
 }
 
 static void devices_that_dmuserd_does_not_know_are_left_over(void **state)
@@ -117,7 +125,10 @@ static void devices_that_dmuserd_does_not_know_are_left_over(void **state)
 	look(check_left_over_devices, VERDICT_OK, "none", "");
 	tree_file("/sys/block/dm-1/dm/uuid", "DMUSER-u1\n");
 	tree_file("/sys/block/dm-1/dm/name", "dmuser-v1\n");
+	look(check_left_over_devices, VERDICT_UNKNOWN, "does not say which it knows", "see 'dmuserd'");
+	probe.uid = 4711;
 	look(check_left_over_devices, VERDICT_UNKNOWN, "not all are yours to see", "run as root");
+	probe.uid = 0;
 	probe.daemon.volumes = json_tokener_parse("[{\"uuid\":\"u0\"},{\"uuid\":\"u1\"}]");
 	look(check_left_over_devices, VERDICT_OK, "knows all 1", "");
 	json_object_put(probe.daemon.volumes);
