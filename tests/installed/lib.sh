@@ -75,15 +75,27 @@ changes() {
 	) | LC_ALL=C sort
 }
 
-# What the kernel and systemd know of dmuser: what is printed counts, and nothing to find is a failure to each.
+# found STATUS COMMAND…: prints what it finds; STATUS is how it says that there is nothing. Any other is printed, too,
+# because one that cannot look finds nothing either.
+found() {
+	local nothing=$1 status=0
+	shift
+	"$@" || status=$?
+	((status == 0 || status == nothing)) || echo "$*: status $status"
+}
+
+# What the kernel and systemd know of dmuser: what is printed counts.
 traces() {
+	local path
 	systemctl list-units --all --plain --no-legend 'dmuser*'
 	systemctl list-unit-files --no-legend 'dmuser*'
-	getent group dmuser || true
+	found 2 getent group dmuser
 	dkms status -m dmuser
-	ls -d /run/dmuser /sys/fs/cgroup/dmuser /sys/module/dm_user /dev/dm-user /var/lib/dkms/dmuser 2>/dev/null || true
-	pgrep -a dmuser || true
-	"$tree/packaging/left-behind" || true
+	for path in /run/dmuser /sys/fs/cgroup/dmuser /sys/module/dm_user /dev/dm-user /var/lib/dkms/dmuser; do
+		[[ ! -e $path ]] || echo "$path"
+	done
+	found 1 pgrep -a dmuser
+	found 1 "$tree/packaging/left-behind"
 }
 
 main_pid() {
