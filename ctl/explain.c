@@ -7,9 +7,9 @@
 #include "ctl/object.h"
 #include "ctl/option-hint.h"
 #include "ctl/parameter.h"
-#include "ctl/volume-view.h"
 #include "ctl/quantity.h"
 #include "ctl/shell-word.h"
+#include "ctl/volume-view.h"
 #include "util/cleanup.h"
 
 #include <inttypes.h>
