@@ -94,8 +94,10 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 			return -EINVAL;
 		}
 	}
-	if (optind != argc)
+	if (optind != argc) {
+		fprintf(stderr, "dmuser-spawner: takes no argument such as '%s'\n", argv[optind]);
 		return -EINVAL;
+	}
 	*ret_options = o;
 	return 0;
 }
@@ -245,7 +247,7 @@ int main(int argc, char **argv)
 	int r = parse_options(argc, argv, &options);
 
 	if (r < 0)
-		usage(stderr);
+		fprintf(stderr, "'dmuser-spawner --help' tells the options.\n");
 	if (r != 0)
 		return r < 0 ? 2 : 0;
 	s.server.context = &s.context;

@@ -14,6 +14,7 @@
 #include "dmuserd/supervisor/parser-message.h"
 #include "dmuserd/supervisor/parser-pool.h"
 #include "dmuserd/supervisor/reply.h"
+#include "dmuserd/supervisor/spawner-link.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 
@@ -107,8 +108,8 @@ static void give_up_waiting(struct connection *c, int error)
 			    "no process that reads requests was ready in time");
 	else
 		failure_set(&failure, FAILURE_BACKEND_FAILED, NULL,
-			    "no process that reads requests could be started (%s): start "
-			    "dmuser-spawner, or restart dmuserd, which does", strerror(-error));
+			    "no process that reads requests could be started: %s",
+			    spawner_describe_error(error));
 	connection_turn_away(c->front, c->fd, &c->peer, &failure);
 	connection_close(c);
 }

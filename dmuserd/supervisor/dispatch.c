@@ -375,6 +375,9 @@ static char *list_text(struct connection *c, enum reply_event event)
 		struct volume_info info;
 
 		volume_get_info(v, &info);
+		/* A subscriber hears of it when its size is known. */
+		if (event == REPLY_SNAPSHOT && info.size_bytes == 0)
+			continue;
 		if (policy_sees(connection_peer(c), info.owner))
 			r = reply_list_add(list, &info);
 	}

@@ -162,9 +162,11 @@ void front_bury(struct front *front)
 	sd_event_source_set_enabled(front->burial, SD_EVENT_ONESHOT);
 }
 
-static void on_volume_event(struct manager *m, const struct volume *volume)
+static void on_volume_event(struct manager *m, const struct volume *volume, bool news)
 {
-	dispatch_volume_event(m->front, volume);
+	if (news)
+		dispatch_volume_event(m->front, volume);
+	/* It may be free to be released now, which nobody is told of. */
 	leases_volume_changed(m->front, volume);
 }
 

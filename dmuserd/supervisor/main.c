@@ -28,6 +28,7 @@
 
 #include "config.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -147,11 +148,14 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 			printf("dmuserd %s\n", DMUSER_VERSION);
 			return 1;
 		default:
+			/* getopt has said what is wrong. */
 			return -EINVAL;
 		}
 	}
-	if (optind != argc)
-		return complain("takes no arguments");
+	if (optind != argc) {
+		fprintf(stderr, "dmuserd: takes no argument such as '%s'\n", argv[optind]);
+		return -EINVAL;
+	}
 	*ret_options = o;
 	return 0;
 }
@@ -192,36 +196,51 @@ static gid_t find_group(const char *name)
 static int take_run_dir(struct supervisor *s)
 {
 	const char *run_dir = s->m.settings.run_dir;
+	char who[SOLE_HOLDER_SIZE];
 	int r = run_dir_prepare(run_dir);
 
 	if (r == -EPERM)
-		log_print(LOG_ERR, "%s: must be a directory of root's that nobody else can write in",
+		log_print(LOG_ERR, "run_dir %s: must be a directory of root's that nobody else can write in",
 			  run_dir);
 	else if (r < 0)
-		failed(run_dir, r);
+		log_print(LOG_ERR, "run_dir %s cannot be made or opened: %s", run_dir, strerror(-r));
 	if (r < 0)
 		return r;
-	r = sole_in_run_dir(run_dir, &s->run_dir_lock);
+	r = sole_in_run_dir(run_dir, &s->run_dir_lock, who);
 	if (r == -EBUSY)
-		log_print(LOG_ERR, "%s/dmuserd.lock: another dmuserd runs", run_dir);
+		log_print(LOG_ERR, "run_dir %s: another dmuserd runs there (%s)", run_dir, who);
 	else if (r < 0)
-		failed("dmuserd.lock", r);
+		log_print(LOG_ERR, "run_dir %s: " SOLE_LOCK " cannot be had: %s", run_dir, strerror(-r));
 	return r;
+}
+
+/* What is read from there is read one by one later; a directory that is wrong is best told at once. */
+static int check_libexec_dir(const struct supervisor *s)
+{
+	const char *path = s->m.settings.libexec_dir;
+	_cleanup_(closep) int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return 0;
+	log_print(LOG_ERR, "libexec_dir %s: %s; dmuserd's programs in another directory DIR are found by "
+			   "--set libexec_dir=DIR", path, strerror(errno));
+	return -errno;
 }
 
 /* Whoever takes over removes what the other one has made. */
 static int take_machine(struct supervisor *s)
 {
-	int r = sole_on_machine(SOLE_CONTROL, &s->m.machine_lock);
+	char who[SOLE_HOLDER_SIZE];
+	int r = sole_on_machine(SOLE_CONTROL, &s->m.machine_lock, who);
 
 	/* The first volume has it loaded, and tries again. */
 	if (r == -ENODEV)
 		return 0;
 	if (r == -EBUSY)
 		log_print(LOG_ERR,
-			  SOLE_CONTROL ": another dmuserd serves this kernel, from another directory "
-				       "than %s: stop it first, there can be one",
-			  s->m.settings.run_dir);
+			  SOLE_CONTROL ": another dmuserd serves this kernel (%s), from another directory "
+				       "than run_dir %s: stop it first, there can be one",
+			  who, s->m.settings.run_dir);
 	else if (r < 0)
 		failed(SOLE_CONTROL, r);
 	return r;
@@ -240,7 +259,7 @@ static int reach_spawner(struct supervisor *s)
 		if (r == 0)
 			r = spawner_link_new(s->m.event, path, &s->m.spawner);
 	}
-	return r < 0 ? failed("no spawner", r) : 0;
+	return r < 0 ? failed("there is no spawner, and none can be started", r) : 0;
 }
 
 static int open_event_loop(struct supervisor *s)
@@ -271,6 +290,8 @@ static int begin(struct supervisor *s)
 		r = take_run_dir(s);
 	if (r == 0)
 		r = take_machine(s);
+	if (r == 0)
+		r = check_libexec_dir(s);
 	if (r < 0)
 		return r;
 	raise_descriptor_limit();
@@ -348,7 +369,7 @@ int main(int argc, char **argv)
 	int r = parse_options(argc, argv, &options);
 
 	if (r < 0)
-		usage(stderr);
+		fprintf(stderr, "'dmuserd --help' tells the options.\n");
 	if (r != 0)
 		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	if (read_settings(&options, &s.m.settings) < 0)

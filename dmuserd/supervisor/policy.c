@@ -16,12 +16,19 @@ int policy_serves(const struct peer *peer, struct failure *failure)
 			   (unsigned int)peer->uid);
 }
 
-static int exceeded(struct failure *failure, const char *resource, uint64_t limit)
+#define OF_ONE " of one uid"
+#define LIMIT(key) #key, s->key
+
+/* whose: "" or " of one uid". setting, limit: as LIMIT() gives them. */
+static int exceeded(struct failure *failure, const char *resource, const char *whose,
+		    const char *setting, uint64_t limit)
 {
-	int r = failure_set(failure, FAILURE_QUOTA_EXCEEDED, resource, "at most %llu %s",
-			    (unsigned long long)limit, resource);
+	int r = failure_set(failure, FAILURE_QUOTA_EXCEEDED, resource,
+			    "at most %llu %s%s (%s in dmuserd.conf)", (unsigned long long)limit,
+			    resource, whose, setting);
 
 	failure->limit = limit;
+	failure->setting = setting;
 	return r;
 }
 
@@ -33,9 +40,9 @@ int policy_connect(const struct settings *s, const struct peer *peer,
 	if (peer->uid != 0) {
 		max -= (max + ROOT_SHARE - 1) / ROOT_SHARE;
 		if (usage->of_uid >= s->connections_per_uid_max)
-			return exceeded(failure, "connections", s->connections_per_uid_max);
+			return exceeded(failure, "connections", OF_ONE, LIMIT(connections_per_uid_max));
 	}
-	return usage->all >= max ? exceeded(failure, "connections", max) : 0;
+	return usage->all >= max ? exceeded(failure, "connections", "", "connections_max", max) : 0;
 }
 
 int policy_owner(const struct peer *peer, uint64_t owner, uid_t *ret_owner)
@@ -57,12 +64,12 @@ int policy_create(const struct settings *s, const struct peer *peer, const struc
 	uint64_t bytes_max = s->volume_bytes_per_uid_max;
 
 	if (usage->all >= s->volumes_max)
-		return exceeded(failure, "volumes", s->volumes_max);
+		return exceeded(failure, "volumes", "", LIMIT(volumes_max));
 	if (peer->uid == 0)
 		return 0;
 	if (usage->of_uid >= s->volumes_per_uid_max)
-		return exceeded(failure, "volumes", s->volumes_per_uid_max);
+		return exceeded(failure, "volumes", OF_ONE, LIMIT(volumes_per_uid_max));
 	if (usage->bytes_of_uid > bytes_max || memory_bytes > bytes_max - usage->bytes_of_uid)
-		return exceeded(failure, "bytes", bytes_max);
+		return exceeded(failure, "bytes", OF_ONE, LIMIT(volume_bytes_per_uid_max));
 	return 0;
 }

@@ -174,11 +174,11 @@ static const char *state_name(enum volume_state state)
 	case VOLUME_DEGRADED:
 		return "degraded";
 	case VOLUME_RELEASING:
+		return "releasing";
 	case VOLUME_GONE:
 		break;
 	}
-	/* The last event of a volume that is gone shows it as it was seen last. */
-	return "releasing";
+	return "gone";
 }
 
 static json_object *options(const struct volume_spec *spec)
@@ -408,6 +408,15 @@ static int invalid_size(const struct failure *failure, char **ret_text)
 		     ret_text);
 }
 
+static int quota_exceeded(const struct failure *failure, char **ret_text)
+{
+	json_object *parameters = two("resource", words(failure->subject), "limit", integer(failure->limit));
+
+	if (failure->setting)
+		parameters = add(parameters, "setting", string(failure->setting));
+	return error("io.dmuser.QuotaExceeded", parameters, ret_text);
+}
+
 int reply_failure(const struct failure *failure, const struct reply_subject *subject, char **ret_text)
 {
 	const char *name = subject->volume ? subject->volume : "";
@@ -463,10 +472,7 @@ int reply_failure(const struct failure *failure, const struct reply_subject *sub
 		return error("io.dmuser.OwnerGone", one("container", words(failure->subject)),
 			     ret_text);
 	case FAILURE_QUOTA_EXCEEDED:
-		return error("io.dmuser.QuotaExceeded",
-			     two("resource", words(failure->subject), "limit",
-				 integer(failure->limit)),
-			     ret_text);
+		return quota_exceeded(failure, ret_text);
 	case FAILURE_PERMISSION_DENIED:
 		return error("io.dmuser.PermissionDenied", one("reason", words(failure->reason)),
 			     ret_text);

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,8 @@ static const struct key keys[] = {
 	/* The module takes a day at most. */
 	{ FIELD(io_timeout_ms), .kind = NUMBER, .number = 300000, .min = 0, .max = 86400000 },
 };
+
+_Static_assert(ARRAY_SIZE(keys) <= SETTINGS_KEYS_MAX, "settings.lines has a place for every key");
 
 static void store_number(struct settings *s, const struct key *key, uint64_t value)
 {
@@ -205,18 +208,54 @@ static int set_text(struct settings *s, const struct key *key, const char *value
 	return 0;
 }
 
-int settings_set(struct settings *s, const char *key_name, const char *value, char *error,
-		 size_t error_size)
+static int set_value(struct settings *s, const struct key *key, const char *value, char *error,
+		     size_t error_size)
 {
-	const struct key *key = find_key(key_name);
-
-	if (!key) {
-		snprintf(error, error_size, "%.64s: no such key", key_name);
-		return -EINVAL;
-	}
 	if (key->kind == NUMBER || key->kind == BYTES)
 		return set_number(s, key, value, error, error_size);
 	return set_text(s, key, value, error, error_size);
+}
+
+static const struct key *find_key_or_complain(const char *name, char *error, size_t error_size)
+{
+	const struct key *key = find_key(name);
+
+	if (!key)
+		snprintf(error, error_size, "%.64s: no such key", name);
+	return key;
+}
+
+int settings_set(struct settings *s, const char *key_name, const char *value, char *error,
+		 size_t error_size)
+{
+	const struct key *key = find_key_or_complain(key_name, error, error_size);
+	int r = key ? set_value(s, key, value, error, error_size) : -EINVAL;
+
+	if (r == 0)
+		s->lines[key - keys] = SETTINGS_SET;
+	return r;
+}
+
+/* Of two lines of one key one would be ignored in silence. */
+static int set_once(struct settings *s, const char *key_name, const char *value, uint32_t line,
+		    char *error, size_t error_size)
+{
+	const struct key *key = find_key_or_complain(key_name, error, error_size);
+	uint32_t earlier;
+	int r;
+
+	if (!key)
+		return -EINVAL;
+	earlier = s->lines[key - keys];
+	if (earlier != 0 && earlier != SETTINGS_SET) {
+		snprintf(error, error_size, "%s is given twice: line %" PRIu32 " has it already",
+			 key->name, earlier);
+		return -EINVAL;
+	}
+	r = set_value(s, key, value, error, error_size);
+	if (r == 0)
+		s->lines[key - keys] = line;
+	return r;
 }
 
 static bool ranges_meet(uint64_t a, uint64_t n_a, uint64_t b, uint64_t n_b)
@@ -224,20 +263,53 @@ static bool ranges_meet(uint64_t a, uint64_t n_a, uint64_t b, uint64_t n_b)
 	return a < b + n_b && b < a + n_a;
 }
 
+/* Long enough for the end of a path. */
+#define PLACE_SIZE 128
+
+/* Where a key was given, for a person: " at FILE:LINE", or the like. */
+static const char *tell_place(const struct settings *s, const char *name, char ret_place[PLACE_SIZE])
+{
+	uint32_t line = s->lines[find_key(name) - keys];
+
+	if (line == 0)
+		snprintf(ret_place, PLACE_SIZE, "by default");
+	else if (line == SETTINGS_SET)
+		snprintf(ret_place, PLACE_SIZE, "by --set");
+	else
+		snprintf(ret_place, PLACE_SIZE, "at %.100s:%" PRIu32, s->file ? s->file : "?", line);
+	return ret_place;
+}
+
+static int check_uids(const struct settings *s, char *error, size_t error_size)
+{
+	char places[4][PLACE_SIZE];
+
+	if (!ranges_meet(s->worker_uid_base, s->worker_uid_count, s->parser_uid_base,
+			 s->parser_uid_count))
+		return 0;
+	snprintf(error, error_size,
+		 "the ranges of uids of workers and parsers overlap: worker_uid_base %u (%s), "
+		 "worker_uid_count %" PRIu32 " (%s), parser_uid_base %u (%s), parser_uid_count %" PRIu32
+		 " (%s)",
+		 s->worker_uid_base, tell_place(s, "worker_uid_base", places[0]), s->worker_uid_count,
+		 tell_place(s, "worker_uid_count", places[1]), s->parser_uid_base,
+		 tell_place(s, "parser_uid_base", places[2]), s->parser_uid_count,
+		 tell_place(s, "parser_uid_count", places[3]));
+	return -EINVAL;
+}
+
 int settings_check(const struct settings *s, char *error, size_t error_size)
 {
-	if (ranges_meet(s->worker_uid_base, s->worker_uid_count, s->parser_uid_base,
-			s->parser_uid_count)) {
-		snprintf(error, error_size,
-			 "worker_uid_base and parser_uid_base: the two ranges of uids overlap");
-		return -EINVAL;
-	}
+	char place[PLACE_SIZE];
+
 	if (s->io_timeout_ms > 0 && s->io_timeout_ms < IO_TIMEOUT_MIN_MS) {
-		snprintf(error, error_size, "io_timeout_ms: not less than %d, which are milliseconds; or 0",
-			 IO_TIMEOUT_MIN_MS);
+		snprintf(error, error_size,
+			 "io_timeout_ms: not less than %d, which are milliseconds; or 0 (it is %" PRIu32
+			 " %s)",
+			 IO_TIMEOUT_MIN_MS, s->io_timeout_ms, tell_place(s, "io_timeout_ms", place));
 		return -EINVAL;
 	}
-	return 0;
+	return check_uids(s, error, error_size);
 }
 
 static char *strip(char *text)
@@ -252,7 +324,7 @@ static char *strip(char *text)
 }
 
 /* One line of the file, which it takes apart. */
-static int set_line(struct settings *s, char *line, char *error, size_t error_size)
+static int set_line(struct settings *s, char *line, uint32_t number, char *error, size_t error_size)
 {
 	char *text = strip(line), *equals;
 
@@ -264,10 +336,11 @@ static int set_line(struct settings *s, char *line, char *error, size_t error_si
 		return -EINVAL;
 	}
 	*equals = '\0';
-	return settings_set(s, strip(text), strip(equals + 1), error, error_size);
+	return set_once(s, strip(text), strip(equals + 1), number, error, error_size);
 }
 
-static int read_line(struct settings *s, FILE *file, bool *ret_end, char *error, size_t error_size)
+static int read_line(struct settings *s, FILE *file, uint32_t number, bool *ret_end, char *error,
+		     size_t error_size)
 {
 	char line[LINE_SIZE];
 	size_t n = 0;
@@ -288,7 +361,7 @@ static int read_line(struct settings *s, FILE *file, bool *ret_end, char *error,
 	}
 	line[n] = '\0';
 	*ret_end = c == EOF;
-	return set_line(s, line, error, error_size);
+	return set_line(s, line, number, error, error_size);
 }
 
 int settings_read_file(struct settings *s, const char *path, char *error, size_t error_size)
@@ -302,12 +375,13 @@ int settings_read_file(struct settings *s, const char *path, char *error, size_t
 		snprintf(error, error_size, "%s: %s", path, strerror(errno));
 		return -EINVAL;
 	}
-	for (unsigned int number = 1; !end; number++) {
+	s->file = path;
+	for (uint32_t number = 1; !end; number++) {
 		char reason[256] = "";
-		int r = read_line(s, file, &end, reason, sizeof(reason));
+		int r = read_line(s, file, number, &end, reason, sizeof(reason));
 
 		if (r < 0) {
-			snprintf(error, error_size, "%s:%u: %s", path, number, reason);
+			snprintf(error, error_size, "%s:%" PRIu32 ": %s", path, number, reason);
 			return r;
 		}
 	}

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define SETTINGS_KEYS_MAX 32
+/* In place of a line: given by settings_set(). */
+#define SETTINGS_SET UINT32_MAX
+
 struct settings {
 	char run_dir[128];       /* /run/dmuser: control socket, spawner's socket, workers/, journal/ */
 	char libexec_dir[128];   /* spawner, parser, backends/, seccomp/ */
@@ -30,12 +34,19 @@ struct settings {
 	uint32_t device_mapper_timeout_ms;  /* 10000 */
 	uint32_t release_timeout_ms;        /* 5000 */
 	uint32_t io_timeout_ms;             /* 300000; 0: none */
+
+	/* Where each key comes from, in the order of settings.c's table: 0, its default; a line of `file`. */
+	const char *file; /* the caller's, for as long as settings_check() may name it */
+	uint32_t lines[SETTINGS_KEYS_MAX];
 };
 
 void settings_init(struct settings *s);
-/* 0; -ENOENT if there is no such file; -EINVAL with a message in error[]. */
+/* 0; -ENOENT if there is no such file; -EINVAL with a message in error[]. A key stands there once at most. */
 int settings_read_file(struct settings *s, const char *path, char *error, size_t error_size);
 /* One key: also the command line's --set KEY=VALUE. 0, or -EINVAL with a message in error[]. */
 int settings_set(struct settings *s, const char *key, const char *value, char *error, size_t error_size);
-/* What no single key can be wrong about: ranges of uids that meet. 0, or -EINVAL with a message. */
+/*
+ * What no single line can be wrong about: ranges of uids that meet. 0, or -EINVAL with a message that says where
+ * each key that has a part in it was given.
+ */
 int settings_check(const struct settings *s, char *error, size_t error_size);

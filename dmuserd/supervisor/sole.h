@@ -12,7 +12,13 @@
 /* One for a kernel, wherever /dev is that of the host. */
 #define SOLE_CONTROL _PATH_DEV "mapper/control"
 
-/* *ret_fd holds the lock and is the caller's. -EBUSY: another one holds it. */
-int sole_in_run_dir(const char *run_dir, int *ret_fd);
+/* In a run directory. */
+#define SOLE_LOCK "dmuserd.lock"
+
+/* "pid 4711, run_dir /run/dmuser", a path cut if it must be. */
+#define SOLE_HOLDER_SIZE 256
+
+/* *ret_fd holds the lock and is the caller's. -EBUSY: another one holds it, and ret_holder says who. */
+int sole_in_run_dir(const char *run_dir, int *ret_fd, char ret_holder[SOLE_HOLDER_SIZE]);
 /* Likewise, on device-mapper's control node. -ENODEV: there is no device-mapper now that could be shared. */
-int sole_on_machine(const char *control, int *ret_fd);
+int sole_on_machine(const char *control, int *ret_fd, char ret_holder[SOLE_HOLDER_SIZE]);

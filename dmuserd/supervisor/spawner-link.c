@@ -312,8 +312,7 @@ static void lose(struct spawner_link *link, int error, const char *why)
 	struct pending *waiting = link->pending;
 
 	log_print(LOG_ERR, "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
-		  "started until there is one again: start dmuser-spawner, or dmuserd anew",
-		  why, strerror(-error));
+		  "started: " SPAWNER_MISSING, why, strerror(-error));
 	link->io = sd_event_source_disable_unref(link->io);
 	closep(&link->fd);
 	link->fd = -EBADF;

@@ -6,6 +6,9 @@
 
 #include "dmuserd/messages/spawner.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 #include <systemd/sd-event.h>
 #include <sys/types.h>
 
@@ -37,5 +40,14 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 /* Takes over a child that LIST found. */
 int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata);
 int spawner_kill(struct spawner_link *link, const char *name);
+/* What it comes down to for whoever wants something started, and what to do. */
+#define SPAWNER_MISSING "there is no spawner: start dmuser-spawner, or restart dmuserd, which does"
+
+/* The error of a start, for a person. */
+static inline const char *spawner_describe_error(int error)
+{
+	return error == -ENOTCONN || error == -ECONNRESET ? SPAWNER_MISSING : strerror(-error);
+}
+
 /* No more callbacks for this child; its entry is dropped once it is dead. */
 int spawner_forget(struct spawner_link *link, const char *name);

@@ -32,9 +32,10 @@ static int start_uid(struct volume *v)
 {
 	if (uid_pool_take(v->set->uids, &v->worker_uid) < 0) {
 		int r = volume_fail(v, FAILURE_QUOTA_EXCEEDED, "workers",
-				    "every uid for workers is in use");
+				    "every uid for workers is in use (worker_uid_count in dmuserd.conf)");
 
 		v->failure.limit = volume_settings(v)->worker_uid_count;
+		v->failure.setting = "worker_uid_count";
 		return r;
 	}
 	v->has_uid = true;
@@ -102,8 +103,10 @@ static void on_image_opened(void *userdata, const struct backing *backing,
 	v->resources[v->n_resources++] = backing->fd;
 	v->size_bytes = backing->size_bytes;
 	r = check_found_size(v, backing->size_bytes);
-	if (r == 0)
+	if (r == 0) {
+		volume_changed(v);
 		r = open_resources(v);
+	}
 	if (r != STEP_PENDING)
 		volume_step_done(v, r);
 }
@@ -176,7 +179,6 @@ static int open_resources(struct volume *v)
 
 static int start_backing(struct volume *v)
 {
-	v->size_bytes = v->spec.size_bytes == PARSER_UNSET ? 0 : v->spec.size_bytes;
 	return open_resources(v);
 }
 

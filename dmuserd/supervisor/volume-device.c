@@ -36,12 +36,14 @@ static int fail_driver(struct volume *v, int error, const char *message)
 static int be_sole(struct volume *v)
 {
 	struct manager *m = v->set->manager;
-	int r = m->machine_lock >= 0 ? 0 : sole_on_machine(SOLE_CONTROL, &m->machine_lock);
+	char who[SOLE_HOLDER_SIZE];
+	int r = m->machine_lock >= 0 ? 0 : sole_on_machine(SOLE_CONTROL, &m->machine_lock, who);
 
+	if (r == -EBUSY)
+		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
+				   SOLE_CONTROL ": another dmuserd serves this kernel (%.180s)", who);
 	if (r < 0 && r != -ENODEV)
-		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, SOLE_CONTROL ": %s",
-				   r == -EBUSY ? "another dmuserd serves this kernel" :
-						 strerror(-r));
+		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, SOLE_CONTROL ": %s", strerror(-r));
 	return 0;
 }
 

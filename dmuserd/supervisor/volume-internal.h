@@ -73,6 +73,18 @@ struct volume_look {
 	unsigned int open_count;
 };
 
+/* What can change of what is told of a volume, as it was told last. All zero: it never was. */
+struct volume_shown {
+	enum volume_state state;
+	char device[32];
+	uint64_t size_bytes, generation;
+	pid_t worker_pid, container_pid;
+	uid_t worker_uid;
+	bool keep, blank;
+	char container[NAME_CONTAINER_MAX + 1];
+	char error[256];
+};
+
 struct volume {
 	TAILQ_ENTRY(volume) entry;
 	struct volume_list *in; /* the one of the two lists of set that it is on */
@@ -89,6 +101,7 @@ struct volume {
 	struct journal_entry *left; /* what an earlier supervisor left, until it is taken over */
 	enum volume_state state;
 	char error[256];
+	struct volume_shown shown;
 
 	/* The operation. */
 	enum volume_operation operation;

@@ -6,6 +6,7 @@
  * passed the gate.
  */
 #include "dmuserd/supervisor/log.h"
+#include "dmuserd/supervisor/spawner-link.h"
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
@@ -30,19 +31,12 @@
 #define END_BY_STOP_USEC 1000000
 #define END_BY_KILL_USEC 1000000
 
-static bool is_without_spawner(const char *step, int error)
-{
-	return strcmp(step, "spawn") == 0 && (error == -ENOTCONN || error == -ECONNRESET);
-}
-
 static int fail_worker(struct volume *v, int error, const char *detail)
 {
 	const char *step = volume_step_name(v);
 
-	if (is_without_spawner(step, error))
-		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
-				   "%s: there is no spawner: start dmuser-spawner, or restart dmuserd, "
-				   "which does", step);
+	if (strcmp(step, "spawn") == 0 && (error == -ENOTCONN || error == -ECONNRESET))
+		detail = spawner_describe_error(error);
 	if (error == -ETIMEDOUT)
 		return volume_fail(v, FAILURE_TIMED_OUT, step, "%s", detail);
 	return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "%s: %s", step, detail);

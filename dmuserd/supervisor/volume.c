@@ -85,10 +85,43 @@ bool volume_is_blank(const struct volume *v)
 	return v->blank && !v->passed_on;
 }
 
+/* Padding too: it is compared as a whole. */
+static void look_at(const struct volume *v, struct volume_shown *ret_shown)
+{
+	struct volume_info info;
+
+	volume_get_info(v, &info);
+	memset(ret_shown, 0, sizeof(*ret_shown));
+	ret_shown->state = info.state;
+	ret_shown->size_bytes = info.size_bytes;
+	ret_shown->generation = info.generation;
+	ret_shown->worker_pid = info.worker_pid;
+	ret_shown->worker_uid = info.worker_uid;
+	ret_shown->container_pid = info.container_pid;
+	ret_shown->keep = info.spec->keep;
+	ret_shown->blank = info.blank;
+	snprintf(ret_shown->device, sizeof(ret_shown->device), "%s", v->device);
+	snprintf(ret_shown->container, sizeof(ret_shown->container), "%s", v->container);
+	snprintf(ret_shown->error, sizeof(ret_shown->error), "%s", v->error);
+}
+
+static bool has_news(struct volume *v)
+{
+	struct volume_shown shown;
+
+	if (v->size_bytes == 0)
+		return false;
+	look_at(v, &shown);
+	if (memcmp(&shown, &v->shown, sizeof(shown)) == 0)
+		return false;
+	memcpy(&v->shown, &shown, sizeof(shown));
+	return true;
+}
+
 void volume_changed(struct volume *v)
 {
 	if (v->set->observer && !v->hidden)
-		v->set->observer(v->set->manager, v);
+		v->set->observer(v->set->manager, v, has_news(v));
 }
 
 void volume_changed_for_good(struct volume *v, const char *what)

@@ -61,7 +61,7 @@ enum failure_kind {
 	FAILURE_BACKEND_FAILED,         /* reason */
 	FAILURE_OPERATION_PENDING,      /* subject: operation */
 	FAILURE_OWNER_GONE,             /* subject: container */
-	FAILURE_QUOTA_EXCEEDED,         /* subject: resource; limit */
+	FAILURE_QUOTA_EXCEEDED,         /* subject: resource; limit; setting */
 	FAILURE_PERMISSION_DENIED,      /* reason */
 	FAILURE_DRIVER_UNAVAILABLE,     /* reason */
 	FAILURE_TIMED_OUT,              /* subject: stage */
@@ -72,6 +72,7 @@ struct failure {
 	char subject[160];
 	char reason[256]; /* for a person: what went wrong and what to do */
 	uint64_t limit;
+	const char *setting; /* the key of dmuserd.conf that sets the limit; NULL: none does */
 	uint64_t min_size_bytes, max_size_bytes;
 };
 
@@ -187,6 +188,9 @@ int volume_release_unless_open(struct volume *volume, uint64_t timeout_ms, volum
 /* Forgets every callback with this userdata: its connection has closed. The operations go on. */
 void volume_forget_caller(struct manager *m, void *userdata);
 
-/* Called by volume.c at each change of state, and with VOLUME_GONE last; set once by the front end. */
-typedef void (*volume_event_fn)(struct manager *m, const struct volume *volume);
+/*
+ * Called by volume.c at each change of state, and with VOLUME_GONE last; set once by the front end. news: it shows
+ * itself otherwise than at the last call. Without its size it is not shown at all.
+ */
+typedef void (*volume_event_fn)(struct manager *m, const struct volume *volume, bool news);
 void volume_set_observer(struct manager *m, volume_event_fn fn);

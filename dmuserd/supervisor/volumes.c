@@ -145,6 +145,7 @@ int volume_create(struct manager *m, const struct volume_spec *spec, const char 
 		return failure_set(failure, FAILURE_QUOTA_EXCEEDED, "memory", "out of memory");
 	}
 	v->operation = OPERATION_CREATE;
+	v->size_bytes = spec->size_bytes == PARSER_UNSET ? 0 : spec->size_bytes;
 	if (container_id) {
 		snprintf(v->container, sizeof(v->container), "%s", container_id);
 		v->container_pidfd = take_fd(&consumed);

@@ -279,6 +279,32 @@ static void a_subscriber_hears_a_snapshot_and_then_what_changes(void **state)
 	assert_int_equal(fake_n_ended, 1);
 }
 
+static void a_subscriber_hears_of_no_change_that_it_cannot_see(void **state)
+{
+	struct actor a = client_new(1000);
+	struct volume *v = fake_volume_add(1000, "v", true, NULL);
+
+	parser_says(&a, says_request(PARSER_METHOD_SUBSCRIBE), -1);
+	heard(&a, "\"name\":\"v\"");
+	fake_volume_stirs(v);
+	assert_null(client_hears(&a));
+	client_gone(&a);
+}
+
+static void a_snapshot_has_no_volume_whose_size_nobody_knows_yet(void **state)
+{
+	struct actor a = client_new(1000), b = client_new(1000);
+
+	fake_volume_has_no_size(fake_volume_add(1000, "v", true, NULL));
+	parser_says(&a, says_request(PARSER_METHOD_SUBSCRIBE), -1);
+	heard(&a, "\"volumes\":[]");
+	/* Whoever asks for all there are is told. */
+	parser_says(&b, says_request(PARSER_METHOD_LIST), -1);
+	heard(&b, "\"name\":\"v\"");
+	client_gone(&a);
+	client_gone(&b);
+}
+
 static void a_subscriber_hears_of_its_own_volumes_alone(void **state)
 {
 	struct actor a = client_new(1000), root = client_new(0);
@@ -448,6 +474,8 @@ int main(void)
 		TEST(a_client_that_does_not_read_is_cut_off_in_time),
 		TEST(a_long_answer_comes_whole),
 		TEST(a_subscriber_hears_a_snapshot_and_then_what_changes),
+		TEST(a_subscriber_hears_of_no_change_that_it_cannot_see),
+		TEST(a_snapshot_has_no_volume_whose_size_nobody_knows_yet),
 		TEST(a_subscriber_hears_of_its_own_volumes_alone),
 		TEST(a_subscriber_that_does_not_read_is_cut_off),
 		TEST(a_oneway_subscription_is_nothing),

@@ -338,9 +338,9 @@ static void limits_hold_for_volumes_and_bytes(void **state)
 	fake_volume_add(1000, "a", true, NULL);
 	m = says_create("b", true);
 	m->create.size_bytes = 6144;
-	says(&a, m, "{\"resource\":\"bytes\",\"limit\":10000}");
+	says(&a, m, "{\"resource\":\"bytes\",\"limit\":10000,\"setting\":\"volume_bytes_per_uid_max\"}");
 	fake_volume_add(1000, "b", true, NULL);
-	says(&a, says_create("c", true), "{\"resource\":\"volumes\",\"limit\":2}");
+	says(&a, says_create("c", true), "{\"resource\":\"volumes\",\"limit\":2,\"setting\":\"volumes_per_uid_max\"}");
 	assert_int_equal(fake_creates, 0);
 	/* What is there already is no new one; and root is not counted. */
 	parser_says(&a, says_create("a", true), -1);

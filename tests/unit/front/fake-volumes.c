@@ -174,7 +174,18 @@ static int fails(struct failure *failure)
 void fake_volume_changed(struct volume *volume)
 {
 	if (observer)
-		observer(observed, volume);
+		observer(observed, volume, true);
+}
+
+void fake_volume_stirs(struct volume *volume)
+{
+	if (observer)
+		observer(observed, volume, false);
+}
+
+void fake_volume_has_no_size(struct volume *volume)
+{
+	volume->spec.size_bytes = 0;
 }
 
 static void drop(struct volume *v)

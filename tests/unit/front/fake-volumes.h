@@ -28,6 +28,10 @@ void fake_release_ends(const char *name, enum release_stage stage, const struct 
 extern enum failure_kind fake_fails_next;
 /* As volume.c does at each change of state. */
 void fake_volume_changed(struct volume *volume);
+/* The same for what nobody can see. */
+void fake_volume_stirs(struct volume *volume);
+/* As it is before its backing was looked at. */
+void fake_volume_has_no_size(struct volume *volume);
 
 /* What has been asked for. */
 extern size_t fake_creates, fake_binds, fake_releases;

@@ -17,12 +17,15 @@ static int prepare(void **state)
 	return 0;
 }
 
-static void exceeded(int r, const char *resource, uint64_t limit)
+/* setting: the key that an administrator has to change. */
+static void exceeded(int r, const char *resource, const char *setting, uint64_t limit)
 {
 	assert_int_equal(r, -EDQUOT);
 	assert_int_equal(failure.kind, FAILURE_QUOTA_EXCEEDED);
 	assert_string_equal(failure.subject, resource);
 	assert_true(failure.limit == limit);
+	assert_string_equal(failure.setting, setting);
+	assert_non_null(strstr(failure.reason, setting));
 }
 
 static void root_and_members_are_served_and_nobody_else(void **state)
@@ -39,7 +42,7 @@ static void a_uid_has_a_limit_of_connections(void **state)
 
 	assert_int_equal(policy_connect(&s, &member, &usage, &failure), 0);
 	usage.of_uid++;
-	exceeded(policy_connect(&s, &member, &usage, &failure), "connections",
+	exceeded(policy_connect(&s, &member, &usage, &failure), "connections", "connections_per_uid_max",
 		 s.connections_per_uid_max);
 	assert_int_equal(policy_connect(&s, &root, &usage, &failure), 0);
 }
@@ -48,10 +51,10 @@ static void others_leave_some_connections_to_root(void **state)
 {
 	struct connection_usage usage = { .all = s.connections_max - s.connections_max / 16 };
 
-	exceeded(policy_connect(&s, &member, &usage, &failure), "connections", usage.all);
+	exceeded(policy_connect(&s, &member, &usage, &failure), "connections", "connections_max", usage.all);
 	assert_int_equal(policy_connect(&s, &root, &usage, &failure), 0);
 	usage.all = s.connections_max;
-	exceeded(policy_connect(&s, &root, &usage, &failure), "connections", s.connections_max);
+	exceeded(policy_connect(&s, &root, &usage, &failure), "connections", "connections_max", s.connections_max);
 }
 
 static void the_caller_is_the_owner_unless_it_says_otherwise(void **state)
@@ -83,11 +86,11 @@ static void volumes_have_a_limit_in_all_and_for_a_uid(void **state)
 {
 	struct volume_usage usage = { .of_uid = s.volumes_per_uid_max };
 
-	exceeded(policy_create(&s, &member, &usage, 0, &failure), "volumes", s.volumes_per_uid_max);
+	exceeded(policy_create(&s, &member, &usage, 0, &failure), "volumes", "volumes_per_uid_max", s.volumes_per_uid_max);
 	assert_int_equal(policy_create(&s, &root, &usage, 0, &failure), 0);
 	usage = (struct volume_usage){ .all = s.volumes_max };
-	exceeded(policy_create(&s, &member, &usage, 0, &failure), "volumes", s.volumes_max);
-	exceeded(policy_create(&s, &root, &usage, 0, &failure), "volumes", s.volumes_max);
+	exceeded(policy_create(&s, &member, &usage, 0, &failure), "volumes", "volumes_max", s.volumes_max);
+	exceeded(policy_create(&s, &root, &usage, 0, &failure), "volumes", "volumes_max", s.volumes_max);
 }
 
 static void memory_has_a_limit_for_a_uid(void **state)
@@ -95,14 +98,14 @@ static void memory_has_a_limit_for_a_uid(void **state)
 	struct volume_usage usage = { .bytes_of_uid = s.volume_bytes_per_uid_max - 512 };
 
 	assert_int_equal(policy_create(&s, &member, &usage, 512, &failure), 0);
-	exceeded(policy_create(&s, &member, &usage, 1024, &failure), "bytes",
+	exceeded(policy_create(&s, &member, &usage, 1024, &failure), "bytes", "volume_bytes_per_uid_max",
 		 s.volume_bytes_per_uid_max);
-	exceeded(policy_create(&s, &member, &usage, UINT64_MAX, &failure), "bytes",
+	exceeded(policy_create(&s, &member, &usage, UINT64_MAX, &failure), "bytes", "volume_bytes_per_uid_max",
 		 s.volume_bytes_per_uid_max);
 	assert_int_equal(policy_create(&s, &root, &usage, 1024, &failure), 0);
 	/* The limit was lowered meanwhile. */
 	usage.bytes_of_uid = s.volume_bytes_per_uid_max + 1;
-	exceeded(policy_create(&s, &member, &usage, 0, &failure), "bytes",
+	exceeded(policy_create(&s, &member, &usage, 0, &failure), "bytes", "volume_bytes_per_uid_max",
 		 s.volume_bytes_per_uid_max);
 }
 

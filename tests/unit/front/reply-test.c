@@ -221,6 +221,7 @@ static void every_state_of_a_volume_is_declared(void **state)
 
 		info.state = s;
 		assert_int_equal(reply_volume(&info, &text), 0);
+		assert_int_equal(s == VOLUME_GONE, strstr(text, "\"state\":\"gone\"") != NULL);
 		json_object_put(answers("Describe", text));
 	}
 }
@@ -359,6 +360,10 @@ static void a_limit_and_holders_are_told(void **state)
 	assert_int_equal(reply_failure(&failure, &subject, &text), 0);
 	assert_string_equal(text, "{\"error\":\"io.dmuser.QuotaExceeded\",\"parameters\":"
 				  "{\"resource\":\"volumes\",\"limit\":64}}");
+	free(text);
+	failure.setting = "volumes_per_uid_max";
+	assert_int_equal(reply_failure(&failure, &subject, &text), 0);
+	assert_non_null(strstr(text, "\"limit\":64,\"setting\":\"volumes_per_uid_max\"}"));
 	free(text);
 	failure_set(&failure, FAILURE_VOLUME_BUSY, NULL, "open");
 	assert_int_equal(reply_failure(&failure, &subject, &text), 0);

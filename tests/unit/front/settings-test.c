@@ -144,11 +144,43 @@ static void a_nul_byte_is_refused(void **state)
 	assert_non_null(strstr(error, "NUL"));
 }
 
-static void overlapping_ranges_of_uids_are_refused(void **state)
+static void a_key_that_is_given_twice_is_refused_with_both_lines(void **state)
 {
-	assert_int_equal(read_text("parser_uid_base = 1900065535\n"), 0);
+	refused("volumes_max = 1\n\nvolumes_max = 2\n", "3", "volumes_max is given twice: line 1 ");
+	/* Also if it says the same. */
+	prepare(NULL);
+	refused("socket_group =\nsocket_group =\n", "2", "line 1 ");
+}
+
+static void the_command_line_may_set_what_the_file_has_set(void **state)
+{
+	assert_int_equal(read_text("volumes_max = 1\n"), 0);
+	assert_int_equal(settings_set(&s, "volumes_max", "2", error, sizeof(error)), 0);
+	assert_int_equal(settings_set(&s, "volumes_max", "3", error, sizeof(error)), 0);
+	assert_int_equal(s.volumes_max, 3);
+}
+
+static void overlapping_ranges_of_uids_are_refused_with_their_places(void **state)
+{
+	char words[128];
+
+	assert_int_equal(read_text("\nparser_uid_base = 1900065535\n"), 0);
+	assert_int_equal(settings_set(&s, "worker_uid_count", "70000", error, sizeof(error)), 0);
 	assert_int_equal(settings_check(&s, error, sizeof(error)), -EINVAL);
-	assert_non_null(strstr(error, "parser_uid_base"));
+	snprintf(words, sizeof(words), "parser_uid_base 1900065535 (at %s:2)", path);
+	assert_non_null(strstr(error, words));
+	assert_non_null(strstr(error, "worker_uid_base 1900000000 (by default)"));
+	assert_non_null(strstr(error, "worker_uid_count 70000 (by --set)"));
+}
+
+static void an_io_timeout_that_is_too_short_is_refused_with_its_place(void **state)
+{
+	char place[96];
+
+	assert_int_equal(read_text("# seconds?\nio_timeout_ms = 30\n"), 0);
+	assert_int_equal(settings_check(&s, error, sizeof(error)), -EINVAL);
+	snprintf(place, sizeof(place), "at %s:2", path);
+	assert_non_null(strstr(error, place));
 }
 
 static void an_io_timeout_that_was_meant_in_seconds_is_refused(void **state)
@@ -186,6 +218,7 @@ static void the_packaged_file_names_every_key_at_its_default(void **state)
 	}
 	fclose(file);
 	assert_int_equal(n, sizeof(keys) / sizeof(keys[0]));
+	memcpy(s.lines, defaults.lines, sizeof(s.lines));
 	assert_memory_equal(&s, &defaults, sizeof(s));
 }
 
@@ -204,7 +237,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(a_group_must_look_like_one, prepare),
 		cmocka_unit_test_setup(a_line_that_is_too_long_is_refused_not_cut, prepare),
 		cmocka_unit_test_setup(a_nul_byte_is_refused, prepare),
-		cmocka_unit_test_setup(overlapping_ranges_of_uids_are_refused, prepare),
+		cmocka_unit_test_setup(a_key_that_is_given_twice_is_refused_with_both_lines, prepare),
+		cmocka_unit_test_setup(the_command_line_may_set_what_the_file_has_set, prepare),
+		cmocka_unit_test_setup(overlapping_ranges_of_uids_are_refused_with_their_places, prepare),
+		cmocka_unit_test_setup(an_io_timeout_that_is_too_short_is_refused_with_its_place, prepare),
 		cmocka_unit_test_setup(the_packaged_file_names_every_key_at_its_default, prepare),
 		cmocka_unit_test_setup(an_io_timeout_that_was_meant_in_seconds_is_refused, prepare),
 	};

@@ -70,26 +70,38 @@ static void a_run_dir_by_a_symlink_is_refused(void **state)
 static void a_run_dir_has_one_supervisor_at_a_time(void **state)
 {
 	int first = -1, second = -1;
+	char who[SOLE_HOLDER_SIZE] = "", expected[128];
 
-	assert_int_equal(sole_in_run_dir(directory, &first), 0);
-	assert_int_equal(sole_in_run_dir(directory, &second), -EBUSY);
+	assert_int_equal(sole_in_run_dir(directory, &first, who), 0);
+	assert_int_equal(sole_in_run_dir(directory, &second, who), -EBUSY);
 	assert_int_equal(second, -1);
+	snprintf(expected, sizeof(expected), "pid %d, run_dir %s", getpid(), directory);
+	assert_string_equal(who, expected);
 	close(first);
-	assert_int_equal(sole_in_run_dir(directory, &second), 0);
+	assert_int_equal(sole_in_run_dir(directory, &second, who), 0);
 	close(second);
 }
 
 static void a_machine_has_one_supervisor_at_a_time(void **state)
 {
-	int first = -1, second = -1;
+	int first = -1, second = -1, run_dir = -1;
+	char who[SOLE_HOLDER_SIZE] = "", expected[128];
 
-	assert_int_equal(sole_on_machine(in("control"), &first), -ENODEV);
+	assert_int_equal(sole_on_machine(in("control"), &first, who), -ENODEV);
 	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
-	assert_int_equal(sole_on_machine(path, &first), 0);
-	assert_int_equal(sole_on_machine(path, &second), -EBUSY);
+	assert_int_equal(sole_on_machine(path, &first, who), 0);
+	assert_int_equal(sole_on_machine(path, &second, who), -EBUSY);
 	assert_int_equal(second, -1);
+	snprintf(expected, sizeof(expected), "pid %d", getpid());
+	assert_string_equal(who, expected);
+	/* It serves a directory; whoever is told has its own. */
+	assert_int_equal(sole_in_run_dir(directory, &run_dir, who), 0);
+	assert_int_equal(sole_on_machine(path, &second, who), -EBUSY);
+	snprintf(expected, sizeof(expected), "pid %d, run_dir %s", getpid(), directory);
+	assert_string_equal(who, expected);
+	close(run_dir);
 	close(first);
-	assert_int_equal(sole_on_machine(path, &second), 0);
+	assert_int_equal(sole_on_machine(path, &second, who), 0);
 	close(second);
 }
 

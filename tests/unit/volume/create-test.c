@@ -46,6 +46,21 @@ static void a_volume_becomes_active_step_by_step(void **state)
 	assert_string_equal(world->events, " data:created data:attached data:active data:releasing data:gone");
 }
 
+static void equal_states_are_told_once(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct caller c;
+	struct volume *v = create_and_wait(&c, &spec);
+	size_t length = strlen(world->events);
+
+	volume_changed(v);
+	assert_int_equal(strlen(world->events), length);
+	v->spec.keep = true;
+	volume_changed(v);
+	assert_string_equal(world->events + length, " data:active");
+	release_and_wait(&c, v);
+}
+
 static void the_device_has_the_block_size_that_was_asked_for(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
@@ -194,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(a_volume_becomes_active_step_by_step),
+		WORLD_TEST(equal_states_are_told_once),
 		WORLD_TEST(the_device_has_the_block_size_that_was_asked_for),
 		WORLD_TEST(the_gate_is_asked_for_exactly_what_the_worker_has),
 		WORLD_TEST(no_copy_of_the_channel_stays),

@@ -14,7 +14,7 @@
 
 struct world *world;
 
-static void on_event(struct manager *m, const struct volume *v)
+static void on_event(struct manager *m, const struct volume *v, bool news)
 {
 	static const char *const states[] = {
 		[VOLUME_CREATED] = "created",	  [VOLUME_ATTACHED] = "attached",
@@ -25,6 +25,9 @@ static void on_event(struct manager *m, const struct volume *v)
 	struct volume_info info;
 
 	volume_get_info(v, &info);
+	if (!news)
+		return;
+	world->n_unsized += info.size_bytes == 0;
 	snprintf(world->events + used, sizeof(world->events) - used, " %s:%s", info.name,
 		 states[info.state]);
 }
@@ -113,6 +116,7 @@ void assert_nothing_is_left(void)
 int world_teardown(void **state)
 {
 	assert_nothing_is_left();
+	assert_int_equal(world->n_unsized, 0);
 	world_stop();
 	sd_event_unref(world->m.event);
 	remove_directory(world->directory);

@@ -98,6 +98,7 @@ struct world {
 
 	/* What the observer was told: " data:created data:attached…" */
 	char events[4096];
+	size_t n_unsized; /* events without a size */
 };
 
 /* The one that the fakes act in. */
