@@ -5,7 +5,10 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int proc_read(int dir_fd, const char *path, char *text, size_t size)
 {
@@ -28,6 +31,45 @@ int proc_read(int dir_fd, const char *path, char *text, size_t size)
 		taken += (size_t)got;
 	}
 	return -EFBIG;
+}
+
+int proc_set_oom_score(pid_t pid, int score)
+{
+	_cleanup_(closep) int fd = -EBADF;
+	char path[64], text[16];
+	int length;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	length = snprintf(text, sizeof(text), "%d", score);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, (size_t)length) < 0 ? -errno : 0;
+}
+
+void proc_spare_from_oom(void)
+{
+	char text[32];
+
+	/* Any other value is somebody's wish. */
+	if (proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) == 0 &&
+	    strcmp(text, "0\n") == 0)
+		(void)proc_set_oom_score(getpid(), OOM_SCORE_SPARED);
+}
+
+int proc_parse_count(const char *text, const char *name, uint64_t *ret_count)
+{
+	size_t length = strlen(name);
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, length) != 0 || line[length] != ' ')
+			continue;
+		errno = 0;
+		*ret_count = strtoull(line + length + 1, NULL, 10);
+		return -errno;
+	}
+	return -ENOENT;
 }
 
 /* One number that begins at *cursor (a sign is none), which then stands behind it. */

@@ -42,6 +42,16 @@ struct proc_mount {
  */
 int proc_read(int dir_fd, const char *path, char *text, size_t size);
 
+/* Who goes first when memory has run out, of -1000 (never) to 1000. */
+#define OOM_SCORE_FIRST 1000
+#define OOM_SCORE_SPARED (-900)
+int proc_set_oom_score(pid_t pid, int score);
+/* This process is ended late; unless whoever started it has chosen already, or it may not. */
+void proc_spare_from_oom(void);
+
+/* The number behind a name, in lines of a name and a number, as in memory.events. 0 or -ENOENT. */
+int proc_parse_count(const char *text, const char *name, uint64_t *ret_count);
+
 int proc_parse_status(const char *text, struct proc_status *ret_status);
 
 /* Of one thread, from its "stat". */

@@ -2,9 +2,9 @@
 /*
  * The backend `memory`: a volume in RAM. It is also the lesson: a whole backend in one small file.
  *
- * The data lives in a memfd that the supervisor made and keeps a hold of, mapped here. So it outlives
- * this process, and a replaced worker finds it; it ends with the volume. An answered write is in the
- * memfd already: there is nothing to flush. Owns the mapping, trusts the library for every range.
+ * The data lives in a memfd that the supervisor made and keeps a hold of, mapped here, for as long as this
+ * process serves it: a supervisor that restarts gets it from here. When the worker has ended, the volume is
+ * lost and its memory free. An answered write is in the memfd already: there is nothing to flush. Owns the mapping, trusts the library for every range.
  */
 #include "dmuser-worker.h"
 

@@ -77,6 +77,9 @@ enum spawner_event {
 /* The end of a worker that an earlier spawner started: seen, but its status went to init. */
 #define SPAWNER_STATUS_UNKNOWN (-1)
 
+/* In a status, beside what waitpid() gives: the kernel killed it because memory had run out. */
+#define SPAWNER_STATUS_OOM 0x10000
+
 struct spawner_reply {
 	uint32_t version;
 	uint32_t event;   /* enum spawner_event */
@@ -87,7 +90,7 @@ struct spawner_reply {
 	int32_t pid;      /* as the host sees it */
 	uint32_t role;
 	uint32_t uid;
-	int32_t status;   /* EXITED, CHILD when dead: as waitpid() gives it, or SPAWNER_STATUS_UNKNOWN */
+	int32_t status;   /* EXITED, CHILD when dead: as waitpid() gives it, and SPAWNER_STATUS_… */
 	uint32_t alive;   /* CHILD: 1 or 0 */
 	uint32_t reserved;
 };

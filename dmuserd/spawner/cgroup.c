@@ -247,6 +247,16 @@ int cgroups_remove(const struct cgroups *cgroups, const char *group, const char 
 	return 0;
 }
 
+bool cgroups_had_oom_kill(const struct cgroups *cgroups, const char *group, const char *name)
+{
+	char path[PATH_SIZE], text[512];
+	uint64_t kills = 0;
+
+	snprintf(path, sizeof(path), "%s/%s/memory.events", group, name);
+	return proc_read(cgroups->base_fd, path, text, sizeof(text)) == 0 &&
+	       proc_parse_count(text, "oom_kill", &kills) == 0 && kills > 0;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;

@@ -2,6 +2,7 @@
 /* The cgroups of the spawner and its children: <base>/_spawner and <base>/<group>/<name>. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,6 +29,9 @@ int cgroups_make(const struct cgroups *cgroups, const char *group, const char *n
  * empty.
  */
 int cgroups_remove(const struct cgroups *cgroups, const char *group, const char *name);
+
+/* Has the kernel killed anything in it because memory had run out, its own or the machine's? */
+bool cgroups_had_oom_kill(const struct cgroups *cgroups, const char *group, const char *name);
 
 /*
  * Kills all that is in <group>/<name> and waits until nothing is, at most timeout_ms: then

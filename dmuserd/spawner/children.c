@@ -4,6 +4,7 @@
 #include "util/cleanup.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -69,6 +70,15 @@ bool children_reap(struct child_entry *entry)
 	closep(&entry->pidfd);
 	entry->pidfd = -EBADF;
 	return true;
+}
+
+void children_note_oom(struct child_entry *entry)
+{
+	/* The kernel kills by SIGKILL; one that ended otherwise was not what it killed. */
+	if (entry->status == SPAWNER_STATUS_UNKNOWN)
+		entry->status = SIGKILL;
+	if (WIFSIGNALED(entry->status) && WTERMSIG(entry->status) == SIGKILL)
+		entry->status |= SPAWNER_STATUS_OOM;
 }
 
 void children_forget(struct children *children, struct child_entry *entry)

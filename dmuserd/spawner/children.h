@@ -48,5 +48,8 @@ bool children_has_ended(const struct child_entry *entry);
  */
 bool children_reap(struct child_entry *entry);
 
+/* In the cgroup of one that has been reaped, memory ran out and something was killed. */
+void children_note_oom(struct child_entry *entry);
+
 void children_forget(struct children *children, struct child_entry *entry);
 void children_clear(struct children *children);

@@ -9,6 +9,7 @@
 #include "dmuserd/spawner/powers.h"
 #include "dmuserd/spawner/filter.h"
 #include "util/capability.h"
+#include "util/proc.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -42,6 +43,7 @@ int powers_take(const struct hooks *hooks)
 {
 	if (!hook_skips(hooks, "io-flusher") && prctl(PR_SET_IO_FLUSHER, 1UL, 0UL, 0UL, 0UL) < 0)
 		return -errno;
+	proc_spare_from_oom();
 	return raise_descriptor_limit();
 }
 

@@ -295,6 +295,8 @@ static int on_child(struct server *s, struct child_entry *child)
 	unwatch(s, child->pidfd);
 	if (!children_reap(child))
 		return 0;
+	if (cgroups_had_oom_kill(s->context->cgroups, child->group, child->name))
+		children_note_oom(child);
 	(void)cgroups_remove(s->context->cgroups, child->group, child->name);
 	describe(&message, child);
 	return reply(s, &message, -EBADF);

@@ -10,6 +10,7 @@
 #include "dmuserd/spawner/spawn.h"
 #include "dmuserd/spawner/child.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -165,11 +166,17 @@ static int write_id_maps(struct birth *b)
 	return r < 0 ? r : write_map(b->pid, "gid_map", b->request->uid);
 }
 
-/* From outside, for a hard limit cannot be raised from within a user namespace. */
+/*
+ * From outside, for a hard limit cannot be raised from within a user namespace. Where memory runs out all the
+ * same, who locks it goes first, and not the spawner, whose place it was born in.
+ */
 static int set_memlock_limit(struct birth *b)
 {
 	struct rlimit limit = { b->request->memlock_max_bytes, b->request->memlock_max_bytes };
+	int r = proc_set_oom_score(b->pid, OOM_SCORE_FIRST);
 
+	if (r < 0)
+		return r;
 	return prlimit(b->pid, RLIMIT_MEMLOCK, &limit, NULL) < 0 ? -errno : 0;
 }
 

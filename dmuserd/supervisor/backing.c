@@ -21,6 +21,18 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+uint64_t backing_memory_total(void)
+{
+	_cleanup_(closep) int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	char text[64];
+	uint64_t kib;
+	/* Its first line. */
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return sscanf(text, "MemTotal: %" SCNu64 " kB", &kib) == 1 ? kib * 1024 : 0;
+}
+
 int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -EBADF;

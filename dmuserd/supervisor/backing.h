@@ -31,6 +31,9 @@ struct backing {
 	bool made; /* it did not exist before */
 };
 
+/* What this machine has, in bytes; 0 if the kernel does not say. */
+uint64_t backing_memory_total(void);
+
 /*
  * A memory file of exactly that size, which nobody can change any more: a worker that could cut it
  * short would have everyone who maps it die of SIGBUS.

@@ -25,6 +25,7 @@
 #include "dmuserd/supervisor/spawner-link.h"
 #include "dmuserd/supervisor/spawner-start.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include "config.h"
 
@@ -295,6 +296,7 @@ static int begin(struct supervisor *s)
 	if (r < 0)
 		return r;
 	raise_descriptor_limit();
+	proc_spare_from_oom();
 	s->group = find_group(s->m.settings.socket_group);
 	r = listener_open(s->m.settings.run_dir, s->group, &s->listener);
 	if (r < 0)

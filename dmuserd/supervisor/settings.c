@@ -55,6 +55,7 @@ static const struct key keys[] = {
 	{ FIELD(volumes_max), .kind = NUMBER, .number = 1024, .min = 1, .max = 65536 },
 	{ FIELD(volumes_per_uid_max), .kind = NUMBER, .number = 64, .min = 0, .max = 65536 },
 	{ FIELD(volume_bytes_per_uid_max), .kind = BYTES, .number = 16 * GIB, .max = INT64_MAX },
+	{ FIELD(memory_volume_bytes_max), .kind = BYTES, .max = INT64_MAX },
 	{ FIELD(parser_pool), .kind = NUMBER, .number = 4, .min = 1, .max = 64 },
 	{ FIELD(worker_start_timeout_ms), .kind = NUMBER, .number = 10000, .min = 100, .max = 600000 },
 	{ FIELD(device_mapper_timeout_ms), .kind = NUMBER, .number = 10000, .min = 100, .max = 600000 },

@@ -29,6 +29,7 @@ struct settings {
 	uint32_t volumes_max;            /* 1024 */
 	uint32_t volumes_per_uid_max;    /* 64; root is not counted */
 	uint64_t volume_bytes_per_uid_max; /* memory-like backings of one uid; 16 GiB */
+	uint64_t memory_volume_bytes_max; /* of one volume in memory; 0: what the machine has */
 	uint32_t parser_pool;            /* parsers started ahead: 4 */
 	uint32_t worker_start_timeout_ms;   /* 10000 */
 	uint32_t device_mapper_timeout_ms;  /* 10000 */

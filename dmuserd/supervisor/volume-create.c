@@ -138,23 +138,47 @@ static int open_image(struct volume *v)
 	return STEP_PENDING;
 }
 
+/* With what the backend serves and this machine does not. */
+static int fail_memory_size(struct volume *v, uint64_t max_bytes, int r)
+{
+	v->failure.min_size_bytes = v->spec.backend->manifest.min_size_bytes;
+	v->failure.max_size_bytes = max_bytes;
+	return r;
+}
+
+/* A sparse memory file may have any size; that it cannot be filled would only turn out in use. */
+static int check_memory_size(struct volume *v)
+{
+	uint64_t total = backing_memory_total(), max = volume_settings(v)->memory_volume_bytes_max;
+
+	if (max > 0 && v->size_bytes > max)
+		return fail_memory_size(v, max,
+			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
+				    "a volume of %" PRIu64 " bytes in memory, and memory_volume_bytes_max in "
+				    "dmuserd.conf allows %" PRIu64, v->size_bytes, max));
+	if (max == 0 && total > 0 && v->size_bytes > total)
+		return fail_memory_size(v, total,
+			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
+				    "a volume of %" PRIu64 " bytes in memory, and this machine has %" PRIu64
+				    " (memory_volume_bytes_max in dmuserd.conf could allow it)",
+				    v->size_bytes, total));
+	return 0;
+}
+
 static int open_memory(struct volume *v)
 {
 	char name[sizeof(v->uuid) + 16];
-	int r;
+	int r = check_memory_size(v);
 
+	if (r < 0)
+		return r;
 	snprintf(name, sizeof(name), "dmuser-%s", v->uuid);
 	r = backing_open_memory(name, v->size_bytes, &v->resources[v->n_resources]);
-	if (r < 0) {
-		const struct parser_manifest *m = &v->spec.backend->manifest;
-
-		r = volume_fail(v, FAILURE_INVALID_SIZE, NULL,
-				"this machine cannot have %" PRIu64 " bytes of memory in one piece: %s",
-				v->size_bytes, strerror(-r));
-		v->failure.min_size_bytes = m->min_size_bytes;
-		v->failure.max_size_bytes = m->max_size_bytes;
-		return r;
-	}
+	if (r < 0)
+		return fail_memory_size(v, v->spec.backend->manifest.max_size_bytes,
+			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
+				    "this machine cannot have %" PRIu64 " bytes of memory in one piece: %s",
+				    v->size_bytes, strerror(-r)));
 	v->n_resources++;
 	v->blank = true;
 	return STEP_DONE;

@@ -81,11 +81,22 @@ static void on_target_failed(void *userdata, const struct dm_result *result)
 	volume_changed(v);
 }
 
+/* Nobody will be given it again: no other worker is started for a volume that has lost its own. */
+static void give_memory_back(struct volume *v)
+{
+	const struct parser_manifest *m = &v->spec.backend->manifest;
+
+	for (size_t i = 0; i < v->n_resources && i < m->n_resources; i++)
+		if (m->resources[i] == MANIFEST_MEMFD)
+			fd_close_many(&v->resources[i], 1);
+}
+
 void volume_degrade(struct volume *v)
 {
 	int r;
 
 	v->operation = OPERATION_NONE;
+	give_memory_back(v);
 	dm_queue_cancel(v->dm_call);
 	v->dm_call = NULL;
 	r = volume_dm_start(v, DM_OP_MESSAGE, on_target_failed);

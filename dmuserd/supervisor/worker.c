@@ -623,6 +623,9 @@ void worker_describe_status(int status, size_t size, char *ret_text)
 {
 	if (status == -1)
 		snprintf(ret_text, size, "ended, nobody knows how");
+	else if (status & SPAWNER_STATUS_OOM)
+		snprintf(ret_text, size,
+			 "was killed by the kernel: out of memory (of the machine, or of what the worker may have)");
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		snprintf(ret_text, size,
 			 "was killed by SIGSYS: it made a system call that its profile forbids; the kernel's audit log names it");

@@ -199,7 +199,8 @@ static void the_packaged_file_names_every_key_at_its_default(void **state)
 	static const char *const keys[] = {
 		"run_dir", "libexec_dir", "socket_group", "worker_uid_base", "worker_uid_count",
 		"parser_uid_base", "parser_uid_count", "connections_max", "connections_per_uid_max",
-		"volumes_max", "volumes_per_uid_max", "volume_bytes_per_uid_max", "parser_pool",
+		"volumes_max", "volumes_per_uid_max", "volume_bytes_per_uid_max",
+		"memory_volume_bytes_max", "parser_pool",
 		"worker_start_timeout_ms", "device_mapper_timeout_ms", "release_timeout_ms", "io_timeout_ms",
 	};
 	FILE *file = fopen(packaged_file, "re");

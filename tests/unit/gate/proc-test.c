@@ -250,6 +250,32 @@ static void an_option_is_a_whole_word(void **state)
 	assert_false(proc_has_option("", "ro"));
 }
 
+static void a_count_is_found_by_its_whole_name(void **state)
+{
+	static const char text[] = "low 0\noom 3\noom_kill 1\noom_group_kill 2\n";
+	uint64_t count = 0;
+
+	assert_int_equal(proc_parse_count(text, "oom_kill", &count), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(proc_parse_count(text, "low", &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(proc_parse_count(text, "kill", &count), -ENOENT);
+	assert_int_equal(proc_parse_count("", "low", &count), -ENOENT);
+}
+
+static void a_process_can_be_made_the_first_to_go(void **state)
+{
+	char text[32];
+
+	assert_int_equal(proc_set_oom_score(getpid(), OOM_SCORE_FIRST), 0);
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)), 0);
+	assert_string_equal(text, "1000\n");
+	/* What somebody has chosen is left. */
+	proc_spare_from_oom();
+	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)), 0);
+	assert_string_equal(text, "1000\n");
+}
+
 static void a_file_that_does_not_fit_is_refused(void **state)
 {
 	char small[8], large[8192];
@@ -286,6 +312,8 @@ int main(void)
 		cmocka_unit_test(mounts_are_read_line_by_line),
 		cmocka_unit_test(a_torn_line_of_mounts_is_refused),
 		cmocka_unit_test(an_option_is_a_whole_word),
+		cmocka_unit_test(a_count_is_found_by_its_whole_name),
+		cmocka_unit_test(a_process_can_be_made_the_first_to_go),
 		cmocka_unit_test(a_file_that_does_not_fit_is_refused),
 		cmocka_unit_test(this_kernels_own_status_is_understood),
 	};

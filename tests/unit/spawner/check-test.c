@@ -158,6 +158,20 @@ static void a_reaped_child_keeps_its_status_and_gives_its_uid_back(void **state)
 	children_clear(&children);
 }
 
+static void a_child_that_was_killed_for_want_of_memory_is_told_apart(void **state)
+{
+	struct child_entry killed = { .status = SIGKILL }, exited = { .status = 1 << 8 };
+	struct child_entry unknown = { .status = SPAWNER_STATUS_UNKNOWN };
+
+	children_note_oom(&killed);
+	assert_int_equal(killed.status, SIGKILL | SPAWNER_STATUS_OOM);
+	children_note_oom(&unknown);
+	assert_int_equal(unknown.status, SIGKILL | SPAWNER_STATUS_OOM);
+	/* Another process of its cgroup was. */
+	children_note_oom(&exited);
+	assert_int_equal(exited.status, 1 << 8);
+}
+
 static void an_adopted_childs_status_is_unknown(void **state)
 {
 	struct children children = {};
@@ -194,6 +208,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_make_no_sense_are_refused),
 		cmocka_unit_test(children_are_found_by_name_until_forgotten),
 		cmocka_unit_test(a_reaped_child_keeps_its_status_and_gives_its_uid_back),
+		cmocka_unit_test(a_child_that_was_killed_for_want_of_memory_is_told_apart),
 		cmocka_unit_test(an_adopted_childs_status_is_unknown),
 		cmocka_unit_test(a_living_child_has_not_ended),
 	};

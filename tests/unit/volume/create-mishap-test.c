@@ -173,6 +173,29 @@ static void the_uid_of_a_process_that_nobody_can_name_is_not_given_again(void **
 		uid_pool_release(world->m.volumes->uids, uid);
 }
 
+static void memory_that_the_machine_does_not_have_is_refused(void **state)
+{
+	uint64_t total = backing_memory_total();
+	struct volume_spec spec = spec_of("data", "memory", (total / MIB + 1) * MIB);
+	struct caller c;
+
+	assert_true(total > 0);
+	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.failure.kind, FAILURE_INVALID_SIZE);
+	assert_int_equal(c.failure.max_size_bytes, total);
+	assert_non_null(strstr(c.failure.reason, "memory_volume_bytes_max"));
+	run_until_no_volume();
+	/* Whoever knows better may say so. */
+	world->m.settings.memory_volume_bytes_max = spec.size_bytes;
+	release_and_wait(&c, create_and_wait(&c, &spec));
+	spec.size_bytes += MIB;
+	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	run_until_flag(world->m.event, &c.done);
+	assert_int_equal(c.failure.kind, FAILURE_INVALID_SIZE);
+	assert_int_equal(c.failure.max_size_bytes, spec.size_bytes - MIB);
+}
+
 static void without_a_free_uid_the_quota_is_named(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
@@ -256,6 +279,7 @@ int main(void)
 		cmocka_unit_test(each_mishap_is_told_and_leaves_nothing),
 		WORLD_TEST(after_a_mishap_the_next_creation_works),
 		WORLD_TEST(the_uid_of_a_process_that_nobody_can_name_is_not_given_again),
+		WORLD_TEST(memory_that_the_machine_does_not_have_is_refused),
 		WORLD_TEST(without_a_free_uid_the_quota_is_named),
 		WORLD_TEST(a_worker_that_speaks_unasked_is_killed),
 		WORLD_TEST(a_container_that_has_ended_is_told),

@@ -100,6 +100,8 @@ static int on_child_exit(sd_event_source *source, int fd, uint32_t events, void 
 
 	if (waitpid(c->pid, &c->status, WNOHANG) != c->pid)
 		return 0;
+	if (world->oom_kills && WIFSIGNALED(c->status))
+		c->status |= SPAWNER_STATUS_OOM;
 	c->alive = false;
 	w->source = sd_event_source_disable_unref(w->source);
 	if (c->forgotten)

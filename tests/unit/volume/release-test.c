@@ -328,6 +328,32 @@ static void a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails(void **st
 	release_and_wait(&c, v);
 }
 
+static void the_memory_of_a_worker_that_died_is_given_back_at_once(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+
+	assert_true(v->resources[0] >= 0);
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	assert_int_equal(v->resources[0], -EBADF);
+	release_and_wait(&c, v);
+}
+
+static void want_of_memory_is_named(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct volume_info info;
+
+	world->oom_kills = true;
+	world_kill(world_child(v->uuid), SIGKILL);
+	run_until_state(v, VOLUME_DEGRADED);
+	volume_get_info(v, &info);
+	assert_non_null(strstr(info.error, "out of memory"));
+	release_and_wait(&c, v);
+}
+
 static void a_forbidden_system_call_is_named(void **state)
 {
 	struct caller c;
@@ -635,6 +661,8 @@ int main(void)
 		WORLD_TEST(a_worker_that_does_not_stop_is_killed),
 		WORLD_TEST(a_stopped_worker_is_killed),
 		WORLD_TEST(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
+		WORLD_TEST(the_memory_of_a_worker_that_died_is_given_back_at_once),
+		WORLD_TEST(want_of_memory_is_named),
 		WORLD_TEST(a_forbidden_system_call_is_named),
 		WORLD_TEST(a_degraded_volume_that_cannot_be_failed_says_so),
 		WORLD_TEST(a_release_in_the_moment_of_degrading_wins),
