@@ -163,6 +163,8 @@ struct volumes {
 	bool adopted;	  /* what an earlier supervisor left is known */
 	bool driver_seen; /* the module was there when a device was made last */
 	struct adoption *adoption;
+	sd_event_source *watch; /* when to look for broken channels next */
+	struct dm_ticket *watch_call;
 };
 
 /* volume.c */
@@ -284,6 +286,10 @@ void volume_look_cancel(struct volume *v);
 int volume_start_container(struct volume *v);
 int volume_undo_container(struct volume *v);
 void volume_owner_ended(void *userdata);
+
+/* volume-watch.c */
+int volumes_watch(struct volumes *set);
+void volumes_watch_free(struct volumes *set);
 
 /* volume-adopt.c */
 int volumes_adopt(struct volumes *set);

@@ -26,6 +26,8 @@ int volumes_new(struct manager *m, struct volumes **ret_volumes)
 		r = journal_init(m->settings.run_dir);
 	if (r == 0)
 		r = volumes_adopt(set);
+	if (r == 0)
+		r = volumes_watch(set);
 	if (r < 0) {
 		volumes_free(set);
 		return r;
@@ -43,6 +45,7 @@ void volumes_free(struct volumes *set)
 	while ((v = TAILQ_FIRST(&set->list)))
 		volume_free(v);
 	volumes_adopt_free(set->adoption);
+	volumes_watch_free(set);
 	dm_queue_free(set->dm_queue);
 	uid_pool_free(set->uids);
 	free(set);

@@ -21,6 +21,7 @@ static const char *const names[] = {
 	[DM_OP_VERSION] = "version", [DM_OP_CREATE] = "create", [DM_OP_RESUME] = "resume",
 	[DM_OP_MESSAGE] = "fail",    [DM_OP_REMOVE] = "remove", [DM_OP_REMOVE_DEFERRED] = "defer",
 	[DM_OP_STATUS] = "status",   [DM_OP_LIST] = "list",
+	[DM_OP_LIST_BROKEN] = "broken",
 };
 
 static struct world_device *find(const char *name)
@@ -111,7 +112,8 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 								       find_uuid(request->uuid);
 	int open_count;
 
-	if (request->operation == DM_OP_VERSION || request->operation == DM_OP_LIST)
+	if (request->operation == DM_OP_VERSION || request->operation == DM_OP_LIST ||
+	    request->operation == DM_OP_LIST_BROKEN)
 		return 0;
 	if (request->operation == DM_OP_CREATE) {
 		int r = create_device(request);
@@ -145,11 +147,14 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 	return 0;
 }
 
-static void list_devices(struct dm_result *result, struct dm_device *devices)
+static void list_devices(bool broken_alone, struct dm_result *result, struct dm_device *devices)
 {
 	for (struct world_device *d = world->devices; d; d = d->next) {
-		struct dm_device *told = &devices[result->n_devices++];
+		struct dm_device *told;
 
+		if (broken_alone && !d->broken)
+			continue;
+		told = &devices[result->n_devices++];
 		assert_true(result->n_devices <= 16);
 		strcpy(told->name, d->name);
 		strcpy(told->uuid, d->uuid);
@@ -179,8 +184,8 @@ static void deliver(struct dm_call *call, bool timed_out)
 		result.error = world->dm_error[request.operation];
 	else
 		result.error = perform(&request, &result);
-	if (request.operation == DM_OP_LIST)
-		list_devices(&result, devices);
+	if (request.operation == DM_OP_LIST || request.operation == DM_OP_LIST_BROKEN)
+		list_devices(request.operation == DM_OP_LIST_BROKEN, &result, devices);
 	if (result.error < 0)
 		snprintf(result.message, sizeof(result.message), "device-mapper: %s: %s",
 			 names[request.operation], strerror(-result.error));

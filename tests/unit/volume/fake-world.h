@@ -49,6 +49,7 @@ struct world_device {
 	unsigned int block_size;
 	dev_t devno;
 	bool live, failed, deferred, read_only;
+	bool broken; /* its channel: a request was not answered in time */
 	uint64_t size_sectors;
 	int open_count;
 	int channel_write; /* its end tells the worker that the target is gone */
@@ -76,8 +77,8 @@ struct world {
 
 	/* What is to go wrong. */
 	enum worker_manner manner;
-	int dm_error[DM_OP_LIST + 1];	/* by operation: the negative errno that comes of it */
-	bool dm_silent[DM_OP_LIST + 1]; /* nothing comes before the deadline */
+	int dm_error[DM_OP_LIST_BROKEN + 1];   /* by operation: the negative errno that comes of it */
+	bool dm_silent[DM_OP_LIST_BROKEN + 1]; /* nothing comes before the deadline */
 	int spawn_error;		/* SPAWNED says so */
 	int spawn_refused;		/* spawner_spawn() itself says so */
 	bool spawn_silent;

@@ -340,6 +340,33 @@ static void the_memory_of_a_worker_that_died_is_given_back_at_once(void **state)
 	release_and_wait(&c, v);
 }
 
+static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(void **state)
+{
+	struct caller c;
+	struct volume *v;
+	struct world_device *d;
+	struct volume_info info;
+
+	world_stop();
+	/* As often as it may be looked. */
+	world->m.settings.io_timeout_ms = 1000;
+	world_start();
+	v = new_volume(&c);
+	d = world_device(v->uuid);
+	d->broken = true;
+	run_until_state(v, VOLUME_DEGRADED);
+	run_pending(world->m.event);
+	volume_get_info(v, &info);
+	assert_non_null(strstr(info.error, "io_timeout_ms"));
+	assert_true(d->failed);
+	while (world_n_children_alive() > 0)
+		assert_true(sd_event_run(world->m.event, UINT64_MAX) >= 0);
+	/* Its end says less. */
+	volume_get_info(v, &info);
+	assert_non_null(strstr(info.error, "io_timeout_ms"));
+	release_and_wait(&c, v);
+}
+
 static void want_of_memory_is_named(void **state)
 {
 	struct caller c;
@@ -662,6 +689,7 @@ int main(void)
 		WORLD_TEST(a_stopped_worker_is_killed),
 		WORLD_TEST(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
 		WORLD_TEST(the_memory_of_a_worker_that_died_is_given_back_at_once),
+		WORLD_TEST(a_volume_whose_channel_broke_is_degraded_though_its_worker_lives),
 		WORLD_TEST(want_of_memory_is_named),
 		WORLD_TEST(a_forbidden_system_call_is_named),
 		WORLD_TEST(a_degraded_volume_that_cannot_be_failed_says_so),
