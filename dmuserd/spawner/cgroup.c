@@ -156,6 +156,15 @@ static int enter_leaf(int base_fd)
 	return r;
 }
 
+/* Who is in the base itself, beside this process, which has left it. */
+static bool is_shared(int base_fd)
+{
+	char text[4096];
+	int r = proc_read(base_fd, "cgroup.procs", text, sizeof(text));
+
+	return r == -EFBIG || (r == 0 && text[0] != '\0');
+}
+
 int cgroups_new(struct cgroups **ret_cgroups)
 {
 	_cleanup_(cgroups_freep) struct cgroups *c = malloc(sizeof(*c));
@@ -167,8 +176,11 @@ int cgroups_new(struct cgroups **ret_cgroups)
 	r = open_base(&c->base_fd);
 	if (r == 0)
 		r = enter_leaf(c->base_fd);
-	if (r == 0)
+	if (r == 0) {
 		r = enable_controllers(c->base_fd, "cgroup.subtree_control");
+		if (r == -EBUSY && is_shared(c->base_fd))
+			r = -ENOTEMPTY;
+	}
 	if (r == 0)
 		*ret_cgroups = take_ptr(&c);
 	return r;

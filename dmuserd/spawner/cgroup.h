@@ -11,8 +11,9 @@ struct cgroups;
 
 /*
  * Finds the base (see cgroup.c), moves the calling process into <base>/_spawner and switches the
- * memory and pids controllers on. -EBUSY: another spawner lives there; -EOPNOTSUPP: no cgroup2, or
- * one without these controllers; or another negative errno.
+ * memory and pids controllers on. -EBUSY: another spawner lives there; -ENOTEMPTY: the base was
+ * delegated, and others are in it; -EOPNOTSUPP: no cgroup2, or one without these controllers; or
+ * another negative errno.
  */
 int cgroups_new(struct cgroups **ret_cgroups);
 void cgroups_free(struct cgroups *cgroups);

@@ -108,6 +108,20 @@ static int complain(int error, const char *what)
 	return error;
 }
 
+static int complain_cgroups(int error)
+{
+	switch (error) {
+	case -ENOTEMPTY:
+		return complain(error, "the cgroup that was delegated to it holds other processes, and the "
+				       "kernel then lets it limit nothing in it: start it in one of its own, "
+				       "as by 'systemd-run -p Delegate=yes'");
+	case -EBUSY:
+		return complain(error, "cannot set up cgroups: does another spawner run in this one?");
+	default:
+		return complain(error, "cannot set up cgroups (cgroup2 with memory and pids is needed)");
+	}
+}
+
 /*
  * A lock that ends with the process and that no child inherits. Its descriptor stays open for that.
  */
@@ -181,8 +195,7 @@ static int start(struct spawner *s, const struct options *o)
 		return complain(r, "cannot take what its children inherit");
 	r = cgroups_new(&s->context.cgroups);
 	if (r < 0)
-		return complain(r,
-				"cannot set up cgroups (cgroup2 with memory and pids is needed)");
+		return complain_cgroups(r);
 	r = leftovers_take(s->context.cgroups, &s->children);
 	if (r < 0)
 		return complain(r, "cannot clear away what an earlier spawner left");

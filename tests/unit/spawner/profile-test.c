@@ -372,6 +372,18 @@ static void each_profile_lies_within_the_one_around_it(void **state)
 	}
 }
 
+/* How large a file is, and where it has data, is what a backend asks before it serves it. */
+static void a_backend_may_seek_until_its_own_filter_is_loaded(void **state)
+{
+	for (int i = 0; i < n_profiles; i++) {
+		json_object *names = names_in(profiles[i]);
+
+		/* spawner, outer; then those that workers and parsers end with. */
+		assert_int_equal(json_object_object_get_ex(names, "lseek", NULL), i < 2);
+		json_object_put(names);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +401,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(entries_that_make_each_other_void_are_refused),
 		cmocka_unit_test(text_that_is_not_all_json_is_refused),
 		cmocka_unit_test(each_profile_lies_within_the_one_around_it),
+		cmocka_unit_test(a_backend_may_seek_until_its_own_filter_is_loaded),
 	};
 
 	if (argc < 5)
