@@ -22,7 +22,11 @@
 
 #include <stdint.h>
 
-#define PARSER_MESSAGE_VERSION 1
+/*
+ * Higher with every change of what is said, also where a reserved field gets a meaning: a dmuserd that runs on
+ * while the programs on disk are replaced starts parsers of the new ones.
+ */
+#define PARSER_MESSAGE_VERSION 2
 /* A message larger than this is refused; so is one that is not whole this long after its first byte. */
 #define PARSER_MESSAGE_MAX_BYTES (1024 * 1024)
 #define PARSER_MESSAGE_DEADLINE_MS 10000

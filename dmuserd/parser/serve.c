@@ -52,6 +52,14 @@ static void close_client(struct server *s)
 	s->client = -EBADF;
 }
 
+/* An older or newer supervisor sees by it what is wrong, and says that to whoever it serves. */
+static int refuse_version(struct server *s)
+{
+	s->message = (struct parser_message){ .version = PARSER_MESSAGE_VERSION };
+	(void)fd_send(s->link, &s->message, sizeof(s->message), NULL, 0, 0);
+	return -EPROTO;
+}
+
 /* One order; *ret_fd is the caller's, or -EBADF. -ECONNRESET when the supervisor has closed. */
 static int recv_order(struct server *s, enum parser_command *ret_command, int *ret_fd)
 {
@@ -63,7 +71,7 @@ static int recv_order(struct server *s, enum parser_command *ret_command, int *r
 	if (r < 0)
 		return r;
 	if (order.version != PARSER_MESSAGE_VERSION)
-		return -EPROTO;
+		return refuse_version(s);
 	*ret_command = order.command;
 	*ret_fd = take_fd(&fd);
 	return 0;

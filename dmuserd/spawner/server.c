@@ -222,8 +222,14 @@ static int do_forget(struct server *s, const struct spawner_request *q)
 
 static int serve(struct server *s, const struct spawner_request *q, const int *fds, size_t n_fds)
 {
-	if (q->version != SPAWNER_MESSAGE_VERSION || !memchr(q->name, '\0', sizeof(q->name)))
+	if (!memchr(q->name, '\0', sizeof(q->name)))
 		return disconnect(s);
+	if (q->version != SPAWNER_MESSAGE_VERSION) {
+		/* It sees by the answer's version what is wrong. */
+		int r = done(s, q, -EPROTONOSUPPORT);
+
+		return r < 0 || s->connection < 0 ? r : disconnect(s);
+	}
 	if (n_fds > 0 && q->op != SPAWNER_SPAWN)
 		return disconnect(s);
 	switch (q->op) {

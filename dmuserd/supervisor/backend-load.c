@@ -104,6 +104,10 @@ static int on_parser(sd_event_source *source, int fd, uint32_t events, void *use
 		take_message(l, &message);
 		return 0;
 	}
+	if (r == -EPROTO && parser_message_is_foreign(field)) {
+		fail(l, r, PARSER_MESSAGE_FOREIGN);
+		return 0;
+	}
 	snprintf(reason, sizeof(reason), "its parser failed: %s (%s)", strerror(-r),
 		 r == -EPROTO ? field : "no message");
 	fail(l, r, reason);

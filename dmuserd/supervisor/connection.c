@@ -114,6 +114,16 @@ static void give_up_waiting(struct connection *c, int error)
 	connection_close(c);
 }
 
+/* Its parser is another version's: no client can be served before dmuserd is that, too. */
+static void give_up_foreign(struct connection *c)
+{
+	struct failure failure;
+
+	failure_set(&failure, FAILURE_BACKEND_FAILED, NULL, PARSER_MESSAGE_FOREIGN);
+	connection_turn_away(c->front, c->fd, &c->peer, &failure);
+	connection_close(c);
+}
+
 /* Patience */
 
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *userdata)
@@ -314,6 +324,8 @@ static int on_parser(sd_event_source *source, int fd, uint32_t events, void *use
 			    (unsigned int)c->peer.uid, field);
 	if (r >= 0)
 		take_message(c, &message, fds);
+	else if (r == -EPROTO && parser_message_is_foreign(field))
+		give_up_foreign(c);
 	else
 		connection_close(c);
 	fd_close_many(fds, ARRAY_SIZE(fds));

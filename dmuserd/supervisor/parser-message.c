@@ -301,6 +301,11 @@ int parser_message_receive(int socket, struct parser_message *ret_message, int *
 	return 0;
 }
 
+bool parser_message_is_foreign(const char *field)
+{
+	return strcmp(field, "version") == 0 || strcmp(field, "size") == 0;
+}
+
 int parser_message_order(int socket, enum parser_command command, int fd)
 {
 	struct parser_order order = { .version = PARSER_MESSAGE_VERSION, .command = command };

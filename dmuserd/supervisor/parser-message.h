@@ -22,6 +22,11 @@ int parser_message_check(const struct parser_message *message, size_t n_fds, con
 int parser_message_receive(int socket, struct parser_message *ret_message, int *fds, size_t *ret_n_fds,
 			   const char **ret_field);
 
+/* Whether a parser of another version would be refused by that field. */
+bool parser_message_is_foreign(const char *field);
+#define PARSER_MESSAGE_FOREIGN "dmuserd and the dmuser-parser that is installed differ in version: if dmuserd " \
+			       "was upgraded, restart it"
+
 /* fd: the client's socket or the manifest, which stays the caller's; negative: none. */
 int parser_message_order(int socket, enum parser_command command, int fd);
 

@@ -497,8 +497,9 @@ static int take_exited(struct spawner_link *link, const struct spawner_reply *re
 static int take_reply(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
 		      size_t n_fds)
 {
-	if (reply->version != SPAWNER_MESSAGE_VERSION ||
-	    !is_terminated(reply->name, sizeof(reply->name)) || reply->step > CONFINE_SEALED)
+	if (reply->version != SPAWNER_MESSAGE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (!is_terminated(reply->name, sizeof(reply->name)) || reply->step > CONFINE_SEALED)
 		return -EPROTO;
 	if (n_fds > 0 && reply->event != SPAWNER_SPAWNED && reply->event != SPAWNER_CHILD)
 		return -EPROTO;
@@ -547,7 +548,9 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *use
 			fd_close_many(fds, n_fds);
 		}
 		if (r < 0) {
-			lose(link, r, "reading");
+			lose(link, r,
+			     r == -EPROTONOSUPPORT ? "it is of another version than dmuserd, end it" :
+						     "reading");
 			return 0;
 		}
 	}

@@ -103,6 +103,18 @@ static void a_message_out_of_turn_ends_the_connection(void **state)
 	client_gone(&a);
 }
 
+static void a_parser_of_another_version_is_told_to_its_client(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_request(PARSER_METHOD_PING);
+
+	m->version++;
+	parser_says(&a, m, -1);
+	heard(&a, "dmuserd was upgraded, restart it");
+	assert_true(client_is_cut_off(&a));
+	client_gone(&a);
+}
+
 static void an_unsound_message_ends_the_connection(void **state)
 {
 	struct actor a = client_new(1000);
@@ -462,6 +474,7 @@ int main(void)
 		TEST(the_next_turn_waits_for_the_answer),
 		TEST(a_oneway_call_has_its_turn_and_no_answer),
 		TEST(a_message_out_of_turn_ends_the_connection),
+		TEST(a_parser_of_another_version_is_told_to_its_client),
 		TEST(an_unsound_message_ends_the_connection),
 		TEST(a_manifest_is_no_request),
 		TEST(a_parser_takes_nobody_but_its_client_with_it),

@@ -377,9 +377,15 @@ static void the_supervisor_closing_ends_it_while_it_waits_for_next(void **state)
 	ends_well();
 }
 
-static void an_order_of_another_version_ends_it(void **state)
+static void an_order_of_another_version_is_told_the_own_one_and_ends_it(void **state)
 {
+	struct parser_message message = {};
+
 	order_with(PARSER_MESSAGE_VERSION + 1, PARSER_ASSIGN_CLIENT, &peers.peer);
+	/* The supervisor is told which version it is. */
+	assert_int_equal(recv(peers.link, &message, sizeof(message), 0), sizeof(message));
+	assert_int_equal(message.version, PARSER_MESSAGE_VERSION);
+	assert_int_equal(message.event, 0);
 	exits_with(1);
 }
 
@@ -488,7 +494,7 @@ int main(void)
 		TEST(the_supervisor_closing_ends_it_while_the_client_is_silent),
 		TEST(the_supervisor_closing_ends_it_in_the_middle_of_a_message),
 		TEST(the_supervisor_closing_ends_it_while_it_waits_for_next),
-		TEST(an_order_of_another_version_ends_it),
+		TEST(an_order_of_another_version_is_told_the_own_one_and_ends_it),
 		TEST(an_order_of_another_size_ends_it),
 		TEST(an_unknown_order_ends_it),
 		TEST(next_without_a_client_ends_it),
