@@ -228,6 +228,11 @@ static int check_size(const struct backing_request *request, int fd, uint64_t *r
 	size = request->size_bytes == PARSER_UNSET ? found : request->size_bytes;
 	if (found == 0)
 		return REFUSE("%s is empty", request->path);
+	/* No size that could be asked for instead would be taken. */
+	if (found - found % request->block_size < request->min_size_bytes &&
+	    (size > found || found % request->block_size != 0))
+		return REFUSE("%s has %" PRIu64 " bytes, and a volume of this backend has at least %" PRIu64,
+			      request->path, found, request->min_size_bytes);
 	if (size > found)
 		return REFUSE("%s has %" PRIu64 " bytes, fewer than the %" PRIu64 " asked for",
 			      request->path, found, size);

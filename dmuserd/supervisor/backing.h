@@ -21,6 +21,7 @@ struct backing_request {
 	const char *path;
 	uid_t owner;	     /* not root: the file must be owner's, in his reach, and is never made */
 	uint64_t size_bytes; /* at least; PARSER_UNSET: as large as it is */
+	uint64_t min_size_bytes; /* of any volume that could lie in it, for advice */
 	uint32_t block_size;
 	bool read_only;
 };

@@ -126,6 +126,7 @@ static int open_image(struct volume *v)
 		.path = option->value,
 		.owner = v->spec.owner,
 		.size_bytes = v->spec.size_bytes,
+		.min_size_bytes = v->spec.backend->manifest.min_size_bytes,
 		.block_size = v->spec.block_size,
 		.read_only = v->spec.read_only,
 	};

@@ -180,6 +180,23 @@ static void an_image_smaller_than_a_block_is_refused(void **state)
 	refuse(&request, "has 100 bytes, fewer than one block of 512");
 }
 
+/* Half of what is found would be advised otherwise, and refused in its turn. */
+static void no_size_is_advised_that_the_backend_does_not_serve(void **state)
+{
+	struct backing_request request = ask(PARSER_UNSET);
+
+	request.min_size_bytes = 4096;
+	make_image(1000);
+	refuse(&request, "has 1000 bytes, and a volume of this backend has at least 4096");
+	request.size_bytes = 4096;
+	refuse(&request, "has 1000 bytes, and a volume of this backend has at least 4096");
+	assert_return_code(truncate(image, 2048), errno);
+	refuse(&request, "at least 4096");
+	assert_return_code(truncate(image, 4196), errno);
+	request.size_bytes = PARSER_UNSET;
+	refuse(&request, "the size 4096 can be asked for");
+}
+
 static void an_empty_image_is_refused(void **state)
 {
 	struct backing_request request = ask(PARSER_UNSET);
@@ -556,6 +573,7 @@ int main(void)
 		T(a_larger_size_than_the_images_is_refused),
 		T(an_odd_size_is_refused),
 		T(an_image_smaller_than_a_block_is_refused),
+		T(no_size_is_advised_that_the_backend_does_not_serve),
 		T(an_empty_image_is_refused),
 		T(a_missing_image_is_made_of_the_size_asked_for),
 		T(of_two_who_make_the_same_image_one_has_it),
