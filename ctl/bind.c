@@ -12,7 +12,7 @@ static const char help[] =
 "\n"
 "  --container ID  the runtime's name for the container\n"
 "  --pid PID       the pid of its init\n"
-"  --owner UID     another owner's volume (root)\n"
+"  --owner USER    another owner's volume, by name or uid (root)\n"
 "  --json          print the reply as JSON\n"
 "  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
 "  --address PATH  dmuserd's socket\n";

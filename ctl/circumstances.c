@@ -46,6 +46,7 @@ void circumstances_read(struct circumstances *ret)
 
 const char *circumstances_log(const struct circumstances *c)
 {
-	return c->has_unit ? "'journalctl -u dmuserd' has the rest" :
-			     "what dmuserd itself printed has the rest";
+	return c->has_unit ? "'journalctl -u dmuserd' shows what else happened then" :
+			     "what dmuserd printed (on stderr, or in the journal) shows what else happened "
+			     "then";
 }

@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * On what machine, and for whom, a hint is meant: nobody is told to do what cannot be done here.
+ * On what machine, for whom, and of what call an error is explained: nobody is told to do what cannot
+ * be done here, and everybody in the words that he used.
  *
  * Looks at this process's uid, for a group and at a few paths; changes nothing.
  */
 #pragma once
 
+#include "ctl/parameter.h"
+
 #include <stdbool.h>
 
+struct inquiry;
 struct json_object;
 
 struct circumstances {
 	bool is_root;
 	bool has_unit;  /* systemd runs, and dmuserd.service is installed */
 	bool has_group; /* there is a group dmuser */
-	/*
-	 * What was asked, where options of a command line made it: an error is then explained by
-	 * those. NULL: the caller knows the interface's own names. Not owned.
-	 */
+	enum parameter_words words;
+	/* What was asked for, where options or an annotation said it. NULL: not known. Not owned. */
 	struct json_object *request;
-	/*
-	 * What the caller wrote instead of a parameter of that path; NULL from it: nothing of that kind. NULL:
-	 * an option, where there is a request, or else the parameter itself.
-	 */
-	const char *(*name_of)(const char *path);
+	const char *command;         /* of dmuserctl, such as "show"; NULL: none */
+	const struct inquiry *found; /* what else is known; NULL: nothing. Not owned */
 };
 
 void circumstances_read(struct circumstances *ret);

@@ -3,13 +3,26 @@
 #include "ctl/command.h"
 #include "ctl/escape.h"
 #include "ctl/explain.h"
+#include "ctl/inquiry.h"
 #include "ctl/quantity.h"
 #include "util/name.h"
 
 #include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+/* -1: go on; otherwise the exit code. */
+static int take_timeout(struct context *context, const char *text)
+{
+	/* Nothing is answered in no time. */
+	if (quantity_parse_time(text, &context->timeout_ms) < 0 || context->timeout_ms == 0)
+		return usage_error(context,
+				   "--timeout takes seconds (30 or 30s) or milliseconds (500ms), more than 0 "
+				   "and up to a day, or infinity, not '%s'", text);
+	return -1;
+}
 
 int context_option(struct context *context, int option)
 {
@@ -18,10 +31,7 @@ int context_option(struct context *context, int option)
 		context->address = optarg;
 		return -1;
 	case OPTION_TIMEOUT:
-		if (quantity_parse_time(optarg, &context->timeout_ms) < 0)
-			return usage_error(context, "--timeout takes 30s, 500ms or infinity, not '%s'",
-					   optarg);
-		return -1;
+		return take_timeout(context, optarg);
 	case OPTION_JSON:
 		context->json = true;
 		return -1;
@@ -112,10 +122,18 @@ int usage_take_name(const struct context *context, const char *text)
 
 int usage_take_owner(const struct context *context, const char *text, struct json_object *parameters)
 {
+	const struct passwd *pw;
+	char word[256];
 	uint64_t uid;
 
-	if (quantity_parse_number(text, UINT32_MAX - 1, &uid) < 0)
-		return usage_error(context, "--owner takes a uid, not '%s'", text);
+	/* Digits are a uid, also where somebody is called so. */
+	if (quantity_parse_number(text, UINT32_MAX - 1, &uid) < 0) {
+		pw = getpwnam(text);
+		if (!pw || text[strspn(text, "0123456789")] == 0)
+			return usage_error(context, "--owner takes a user's name or uid, and '%s' is none",
+					   escape_text(text, word, sizeof(word)));
+		uid = pw->pw_uid;
+	}
 	object_set_int(parameters, "owner", (int64_t)uid);
 	return 0;
 }
@@ -181,13 +199,21 @@ static int report_errno(const struct context *context, int error)
 	return report(&e);
 }
 
-int report_error(const char *error, struct json_object *parameters, struct json_object *request)
+int report_error(const struct context *context, const char *error, struct json_object *parameters,
+		 struct json_object *request)
 {
+	_cleanup_(inquiry_done) struct inquiry found = {};
 	struct circumstances c;
 	struct explanation e;
 
 	circumstances_read(&c);
+	if (request) {
+		inquire(context->connection, c.is_root, error, parameters, request, &found);
+		c.words = WORDS_OF_COMMAND_LINE;
+	}
 	c.request = request;
+	c.command = context->command->name;
+	c.found = &found;
 	explain_reply_in(&c, error, parameters, &e);
 	return report(&e);
 }
@@ -201,7 +227,8 @@ static int take_result(const struct context *context, int result, struct json_ob
 	if (result < 0)
 		return report_errno(context, result);
 	if (result == DMUSER_REFUSED) {
-		r = report_error(dmuser_reply_error(reply), dmuser_reply_parameters(reply), request);
+		r = report_error(context, dmuser_reply_error(reply), dmuser_reply_parameters(reply),
+				 request);
 		dmuser_reply_free(reply);
 		return r;
 	}
@@ -219,8 +246,8 @@ static int context_connect(struct context *context)
 	return r < 0 ? report_errno(context, r) : 0;
 }
 
-int context_call(struct context *context, const char *method, struct json_object *parameters, int fd,
-		 struct dmuser_reply **ret_reply)
+int context_call_for(struct context *context, const char *method, struct json_object *parameters,
+		     struct json_object *request, int fd, struct dmuser_reply **ret_reply)
 {
 	struct dmuser_reply *reply = NULL;
 	int r;
@@ -230,7 +257,13 @@ int context_call(struct context *context, const char *method, struct json_object
 		return r;
 	r = dmuser_call(context->connection, method, parameters, &fd, fd >= 0, context->timeout_ms,
 			&reply);
-	return take_result(context, r, parameters, reply, ret_reply);
+	return take_result(context, r, request, reply, ret_reply);
+}
+
+int context_call(struct context *context, const char *method, struct json_object *parameters, int fd,
+		 struct dmuser_reply **ret_reply)
+{
+	return context_call_for(context, method, parameters, parameters, fd, ret_reply);
 }
 
 int context_ask(struct context *context, int argc, char **argv, int max, const char *method,
@@ -266,4 +299,11 @@ int context_receive(struct context *context, int timeout_ms, struct dmuser_reply
 
 	r = dmuser_receive(context->connection, timeout_ms, &reply);
 	return take_result(context, r, NULL, reply, ret_reply);
+}
+
+int context_receive_any(struct context *context, int timeout_ms, struct dmuser_reply **ret_reply)
+{
+	int r = dmuser_receive(context->connection, timeout_ms, ret_reply);
+
+	return r < 0 ? report_errno(context, r) : 0;
 }

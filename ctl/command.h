@@ -66,7 +66,7 @@ int usage_missing(const struct context *context, const char *format, ...)
  * about it. What is missing is named as the command's usage names it.
  */
 int usage_check_count(const struct context *context, int argc, char **argv, int min, int max);
-/* Takes a volume's name, a container's id, an owner's uid. 0, or EXIT_USAGE and a word about it. */
+/* Takes a volume's name, a container's id, an owner by name or uid. 0, or EXIT_USAGE and a word about it. */
 int usage_take_name(const struct context *context, const char *text);
 int usage_take_container_id(const struct context *context, const char *text);
 int usage_take_owner(const struct context *context, const char *text, struct json_object *parameters);
@@ -92,13 +92,19 @@ int context_ask(struct context *context, int argc, char **argv, int max, const c
 		struct dmuser_reply **ret_reply);
 /*
  * Says on stderr what an error of the interface means. request: what the command made of its options; NULL
- * if what was asked was not made of options. Returns the exit code.
+ * if what was asked was not made of options. Asks what it has to, to tell more. Returns the exit code.
  */
-int report_error(const char *error, struct json_object *parameters, struct json_object *request);
+int report_error(const struct context *context, const char *error, struct json_object *parameters,
+		 struct json_object *request);
+/* As context_call(), where what was asked for is not, word for word, what is sent. */
+int context_call_for(struct context *context, const char *method, struct json_object *parameters,
+		     struct json_object *request, int fd, struct dmuser_reply **ret_reply);
 /* As context_call(), for a call that gets several replies, or none; receive them with context_receive(). */
 int context_send(struct context *context, const char *method, struct json_object *parameters,
 		 unsigned int flags);
 int context_receive(struct context *context, int timeout_ms, struct dmuser_reply **ret_reply);
+/* The same, but an error is a reply too, which the caller has to tell. */
+int context_receive_any(struct context *context, int timeout_ms, struct dmuser_reply **ret_reply);
 
 static inline void dmuser_reply_freep(struct dmuser_reply **reply)
 {

@@ -5,6 +5,7 @@
  * With --lease it stays until its stdin closes or it is told to stop, because the volume lives as long as
  * its connection.
  */
+#include "ctl/backing.h"
 #include "ctl/circumstances.h"
 #include "ctl/command.h"
 #include "ctl/escape.h"
@@ -74,6 +75,8 @@ static int take_option(const struct context *context, const char *text, struct r
 	}
 	if (json_object_object_get_ex(options, key, NULL))
 		return usage_error(context, "option '%s' is given twice", key);
+	if (!equals[1])
+		return usage_error(context, "-o %s= has no value", key);
 	object_set_string(options, key, equals + 1);
 	return -1;
 }
@@ -215,10 +218,12 @@ static bool is_whole_blocks(struct json_object *parameters)
 }
 
 /*
- * dmuserd would only say that it is the size. What it says of one that no backend serves, with the sizes that
- * could be, is said here of one that is no whole number of blocks, whether or not it is within the limits.
+ * dmuserd would only say that it is the size. What it says of one that no backend serves, with the
+ * sizes that could be, is said here of one that is no whole number of blocks, whether or not it is
+ * within the limits.
  */
-static int refuse_size(struct json_object *parameters, struct json_object *backend)
+static int refuse_size(const struct context *context, struct json_object *parameters,
+		       struct json_object *backend)
 {
 	_cleanup_(object_putp) struct json_object *error = object_new();
 	int64_t size = object_int(parameters, "size_bytes", 0);
@@ -238,27 +243,53 @@ static int refuse_size(struct json_object *parameters, struct json_object *backe
 	object_set_string(error, "reason", reason);
 	object_set_int(error, "min", min);
 	object_set_int(error, "max", max);
-	return report_error("io.dmuser.InvalidSize", error, parameters);
+	return report_error(context, "io.dmuser.InvalidSize", error, parameters);
 }
 
-/* Asks what the backend takes, if what was given cannot be sent without that. 0, or the exit code. */
-static int fit_to_backend(struct context *context, struct json_object *parameters)
+/*
+ * What is to be sent: the request itself or a copy, the caller's to put. Asks what the backend takes,
+ * if what was given cannot be sent without that. 0, or the exit code.
+ */
+static int fit_to_backend(struct context *context, struct json_object *parameters,
+			  struct json_object **ret_fitting)
 {
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
-	struct json_object *options = object_member(parameters, "options", json_type_object), *backend;
+	struct json_object *backend;
 	int r;
 
-	if (is_whole_blocks(parameters) && !size_options_need_kinds(options))
+	if (is_whole_blocks(parameters) && !size_options_need_kinds(parameters)) {
+		*ret_fitting = json_object_get(parameters);
 		return 0;
+	}
 	r = context_call(context, "io.dmuser.ListBackends", NULL, -EBADF, &reply);
 	if (r)
 		return r;
 	backend = size_options_find_backend(dmuser_reply_parameters(reply),
 					    object_string(parameters, "backend", ""));
-	if (!backend)
-		return 0; /* which Create will say */
-	size_options_to_bytes(options, backend);
-	return is_whole_blocks(parameters) ? 0 : refuse_size(parameters, backend);
+	/* That there is no such backend, Create will say. */
+	if (backend && !is_whole_blocks(parameters))
+		return refuse_size(context, parameters, backend);
+	*ret_fitting = size_options_to_bytes(parameters, backend);
+	return 0;
+}
+
+/* Nothing fails yet, so it is no more than a note: it will once the file system is full. */
+static void note_shortage(struct json_object *parameters)
+{
+	struct json_object *volume = object_member(parameters, "volume", json_type_object);
+	const char *path = backing_path(object_member(volume, "options", json_type_object));
+	char text[PATH_MAX], needed[24], available[24];
+	struct backing_shortage shortage;
+
+	if (!path || object_bool(volume, "read_only") || !object_bool(parameters, "created") ||
+	    !backing_is_short(path, &shortage))
+		return;
+	quantity_format_rounded(shortage.needed_bytes, needed);
+	quantity_format_rounded(shortage.free_bytes, available);
+	fprintf(stderr,
+		"dmuserctl: note: %s is a sparse file that can grow by %s, and its file system has %s free: "
+		"once that is full, writing to the volume fails\n",
+		escape_text(path, text, sizeof(text)), needed, available);
 }
 
 static void print_reply(const struct context *context, struct json_object *parameters)
@@ -334,6 +365,7 @@ static int hold_lease(struct context *context, int signals)
 static int call(struct context *context, struct request *q)
 {
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	_cleanup_(object_putp) struct json_object *fitting = NULL;
 	_cleanup_(closep) int signals = -EBADF;
 	sigset_t mask;
 	int r;
@@ -349,16 +381,17 @@ static int call(struct context *context, struct request *q)
 		if (signals < 0)
 			return EXIT_FAILED;
 	}
-	r = fit_to_backend(context, q->parameters);
+	r = fit_to_backend(context, q->parameters, &fitting);
 	if (r)
 		return r;
-	r = context_call(context, "io.dmuser.Create", q->parameters, q->pidfd, &reply);
+	r = context_call_for(context, "io.dmuser.Create", fitting, q->parameters, q->pidfd, &reply);
 	if (r)
 		return r;
 	r = check_alive(dmuser_reply_parameters(reply));
 	if (r != EXIT_DONE)
 		return r;
 	print_reply(context, dmuser_reply_parameters(reply));
+	note_shortage(dmuser_reply_parameters(reply));
 	return q->lease ? hold_lease(context, signals) : EXIT_DONE;
 }
 

@@ -29,7 +29,7 @@ static void print_help(void)
 		printf("  %-16s%s\n", commands[i]->name, commands[i]->summary);
 	puts("\n"
 	     "  --address PATH  dmuserd's socket (default: $DMUSER_ADDRESS, or /run/dmuser/io.dmuser)\n"
-	     "  --timeout TIME  wait so long for a reply: 30s (default), 500ms, infinity\n"
+	     "  --timeout TIME  wait so long for a reply: 30 or 30s (default), 500ms, infinity\n"
 	     "  --json          print replies as JSON\n"
 	     "  --help          this text, or a command's own: dmuserctl COMMAND --help\n"
 	     "  --version\n"

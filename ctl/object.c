@@ -44,6 +44,15 @@ void object_set_bool(struct json_object *object, const char *key, bool value)
 	object_set(object, key, json_object_new_boolean(value));
 }
 
+struct json_object *object_copy(struct json_object *object)
+{
+	struct json_object *copy = NULL;
+
+	if (json_object_deep_copy(object, &copy, NULL) < 0)
+		object_no_memory();
+	return copy;
+}
+
 struct json_object *object_member(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *value;

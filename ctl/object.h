@@ -19,6 +19,9 @@ void object_set_bool(struct json_object *object, const char *key, bool value);
 /* Takes over value. */
 void object_set(struct json_object *object, const char *key, struct json_object *value);
 
+/* All of it, the caller's to put. */
+struct json_object *object_copy(struct json_object *object);
+
 /* They live as the object does. */
 const char *object_string(struct json_object *object, const char *key, const char *fallback);
 int64_t object_int(struct json_object *object, const char *key, int64_t fallback);

@@ -7,16 +7,17 @@
  */
 #pragma once
 
+#include "ctl/backing.h"
+
 #include <stdbool.h>
 
 /* Who asked for what. */
 struct option_circumstances {
 	bool is_root;
-	bool has_size; /* --size was given */
+	bool has_size; /* one was given */
+	enum backing_kind backing;
+	bool is_in_dev; /* the path begins with /dev/ */
 };
 
-/*
- * A template as explain.c fills it: {value}, what was given, and {directory}, where that lies, each as a word
- * for a shell; {option}, {size}, {backend}, {log}. Never NULL.
- */
+/* A template; see template.h. Never NULL. */
 const char *option_hint(const char *reason, const struct option_circumstances *c);

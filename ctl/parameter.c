@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What else the interface's parameters are called; see parameter.h. */
+/* What the interface's parameters are called; see parameter.h. */
 #include "ctl/parameter.h"
-#include "util/cleanup.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+#define IN_OPTIONS "options."
 
 struct name {
 	const char *path, *is_called;
@@ -38,6 +40,14 @@ static const struct name keys[] = {
 	{},
 };
 
+static const struct name none[] = { {} };
+
+static const struct name *const vocabularies[] = {
+	[WORDS_OF_INTERFACE] = none,
+	[WORDS_OF_COMMAND_LINE] = options,
+	[WORDS_OF_ANNOTATION] = keys,
+};
+
 /* The parameter itself, or something in it. */
 static bool is_within(const char *path, const char *parameter)
 {
@@ -47,22 +57,21 @@ static bool is_within(const char *path, const char *parameter)
 	       (path[length] == 0 || path[length] == '.' || path[length] == '[');
 }
 
-static const char *look_up(const struct name *names, const char *path)
+const char *parameter_word(enum parameter_words words, const char *path,
+			   char out[static PARAMETER_WORD_SIZE])
 {
 	if (strncmp(path, "parameters.", strlen("parameters.")) == 0)
 		path += strlen("parameters.");
-	for (; names->path; names++)
-		if (is_within(path, names->path))
-			return names->is_called;
+	if (words != WORDS_OF_INTERFACE && strncmp(path, IN_OPTIONS, strlen(IN_OPTIONS)) == 0) {
+		snprintf(out, PARAMETER_WORD_SIZE, words == WORDS_OF_ANNOTATION ? "%s=" : "-o %s",
+			 path + strlen(IN_OPTIONS));
+		return out;
+	}
+	for (const struct name *n = vocabularies[words]; n->path; n++) {
+		if (!is_within(path, n->path))
+			continue;
+		snprintf(out, PARAMETER_WORD_SIZE, "%s", n->is_called);
+		return out;
+	}
 	return NULL;
-}
-
-const char *parameter_option(const char *path)
-{
-	return look_up(options, path);
-}
-
-const char *parameter_key(const char *path)
-{
-	return look_up(keys, path);
 }

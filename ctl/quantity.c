@@ -101,3 +101,18 @@ char *quantity_format_size(uint64_t bytes, char *out)
 	sprintf(out, "%" PRIu64 "%.*s", bytes, steps > 0, suffixes + (steps > 0 ? steps - 1 : 0));
 	return out;
 }
+
+char *quantity_format_rounded(uint64_t bytes, char *out)
+{
+	size_t steps = 0;
+	uint64_t unit = 1;
+
+	while (steps < strlen(suffixes) && bytes / unit >= 1024) {
+		unit *= 1024;
+		steps++;
+	}
+	if (steps == 0)
+		return quantity_format_size(bytes, out);
+	sprintf(out, "%" PRIu64 ".%" PRIu64 "%c", bytes / unit, bytes % unit * 10 / unit, suffixes[steps - 1]);
+	return out;
+}

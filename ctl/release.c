@@ -20,10 +20,10 @@ static const char help[] =
 "\n"
 "  --force         also if the device is open\n"
 "  --container ID  all volumes that are bound to it; with NAME, its volume of that name\n"
-"  --owner UID     another owner's volume (root)\n"
+"  --owner USER    another owner's volume, by name or uid (root)\n"
 "  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: 5000)\n"
 "  --json          print the reply as JSON\n"
-"  --timeout TIME  wait so long for the reply, on top of --timeout-ms: 30s (default), infinity\n"
+"  --timeout TIME  wait so long for the reply, on top of --timeout-ms: 30 or 30s (default), infinity\n"
 "  --address PATH  dmuserd's socket\n";
 
 static int take_timeout_ms(struct context *context, const char *text, struct json_object *parameters)
@@ -144,6 +144,14 @@ static bool print_released(struct json_object *released)
 	return gone;
 }
 
+/* dmuserd takes it for done. Whoever names a container that has no volumes may have meant another. */
+static int say_there_are_none(const struct context *context, struct json_object *parameters)
+{
+	_cleanup_(object_putp) struct json_object *error = object_new();
+
+	return report_error(context, "io.dmuser.NoSuchVolume", error, parameters);
+}
+
 static int run(struct context *context, int argc, char **argv)
 {
 	_cleanup_(object_putp) struct json_object *parameters = object_new();
@@ -163,8 +171,6 @@ static int run(struct context *context, int argc, char **argv)
 	answer = dmuser_reply_parameters(reply);
 	if (context->json)
 		escape_json(stdout, answer, 1);
-	else if (object_array_length(answer, "released") == 0)
-		printf("container %s has no volumes\n", object_string(parameters, "container", "?"));
 	for (size_t i = 0; i < object_array_length(answer, "released"); i++) {
 		struct json_object *released = object_array_element(answer, "released", i);
 
@@ -173,6 +179,8 @@ static int run(struct context *context, int argc, char **argv)
 		else
 			gone &= print_released(released);
 	}
+	if (object_array_length(answer, "released") == 0)
+		return say_there_are_none(context, parameters);
 	return gone ? EXIT_DONE : EXIT_BUSY;
 }
 

@@ -3,6 +3,7 @@
 #include "ctl/command.h"
 #include "ctl/confinement.h"
 #include "ctl/escape.h"
+#include "ctl/target-status.h"
 #include "ctl/volume-view.h"
 
 #include <limits.h>
@@ -12,10 +13,10 @@ static const char help[] =
 "Usage: dmuserctl show NAME [OPTION]...\n"
 "\n"
 "Shows all about one volume, and what to do about one that is degraded. Then what its worker may do, as\n"
-"this program itself reads it in /proc: root sees all of it.\n"
+"this program itself reads it in /proc: root sees all of it, and how many requests have failed.\n"
 "\n"
 "  --container ID  that container's, where several have a volume of that name\n"
-"  --owner UID     another owner's volume (root)\n"
+"  --owner USER    another owner's volume, by name or uid (root)\n"
 "  --json          print the reply as JSON, without what /proc says\n"
 "  --timeout TIME  wait so long for the reply: 30s (default), 500ms, infinity\n"
 "  --address PATH  dmuserd's socket\n";
@@ -39,6 +40,15 @@ static void print_worker(struct json_object *volume)
 		printf("  it has ended, or this /proc numbers processes otherwise\n");
 	else
 		confinement_print(&c, stdout);
+}
+
+/* The kernel's side of it, which root sees: only what is amiss is worth a line. */
+static void print_status(struct json_object *volume)
+{
+	struct target_status status;
+
+	if (target_status_read(object_string(volume, "uuid", ""), &status) == 0)
+		volume_view_print_status(volume, &status, stdout);
 }
 
 /* -1: go on; otherwise the exit code. */
@@ -94,6 +104,7 @@ static int run(struct context *context, int argc, char **argv)
 	}
 	volume = object_member(dmuser_reply_parameters(reply), "volume", json_type_object);
 	volume_view_print(volume, stdout);
+	print_status(volume);
 	print_worker(volume);
 	return EXIT_DONE;
 }

@@ -13,8 +13,14 @@ static bool has_unit(const char *text, uint64_t *ret_bytes)
 	return quantity_parse_size(text, ret_bytes) == 0 && text[strspn(text, "0123456789")];
 }
 
-bool size_options_need_kinds(struct json_object *options)
+static struct json_object *options_of(struct json_object *create)
 {
+	return object_member(create, "options", json_type_object);
+}
+
+bool size_options_need_kinds(struct json_object *create)
+{
+	struct json_object *options = options_of(create);
 	uint64_t bytes;
 
 	if (!options)
@@ -38,7 +44,7 @@ struct json_object *size_options_find_backend(struct json_object *backends, cons
 	return NULL;
 }
 
-void size_options_to_bytes(struct json_object *options, struct json_object *backend)
+static void to_bytes(struct json_object *options, struct json_object *backend)
 {
 	for (size_t i = 0; i < object_array_length(backend, "options"); i++) {
 		struct json_object *option = object_array_element(backend, "options", i);
@@ -52,4 +58,13 @@ void size_options_to_bytes(struct json_object *options, struct json_object *back
 		snprintf(digits, sizeof(digits), "%" PRIu64, bytes);
 		object_set_string(options, name, digits);
 	}
+}
+
+struct json_object *size_options_to_bytes(struct json_object *create, struct json_object *backend)
+{
+	struct json_object *copy = object_copy(create);
+
+	if (options_of(copy))
+		to_bytes(options_of(copy), backend);
+	return copy;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A volume of a reply as a person wants to see it; see volume-view.h. */
 #include "ctl/volume-view.h"
+#include "ctl/backing.h"
 #include "ctl/escape.h"
 #include "ctl/quantity.h"
 #include "util/cleanup.h"
@@ -26,10 +27,11 @@ char *volume_view_owner(struct json_object *volume, char *out)
 
 char *volume_view_size(struct json_object *volume, char *out)
 {
-	int64_t bytes = object_int(volume, "size_bytes", -1);
+	int64_t bytes = object_int(volume, "size_bytes", 0);
 
+	/* Before the backing has been looked at it is 0. */
 	out[0] = 0;
-	return bytes < 0 ? out : quantity_format_size((uint64_t)bytes, out);
+	return bytes <= 0 ? out : quantity_format_size((uint64_t)bytes, out);
 }
 
 char *volume_view_held_by(struct json_object *volume, char *out)
@@ -125,9 +127,12 @@ static void print_storage(struct json_object *volume, FILE *file)
 	struct json_object *options = object_member(volume, "options", json_type_object);
 	char size[24];
 
-	fact(file, "Size", "%s (%" PRId64 " bytes), in blocks of %" PRId64 "%s",
-	     volume_view_size(volume, size), object_int(volume, "size_bytes", 0),
-	     object_int(volume, "block_size", 0), object_bool(volume, "read_only") ? ", read only" : "");
+	if (volume_view_size(volume, size)[0])
+		fact(file, "Size", "%s (%" PRId64 " bytes), in blocks of %" PRId64 "%s", size,
+		     object_int(volume, "size_bytes", 0), object_int(volume, "block_size", 0),
+		     object_bool(volume, "read_only") ? ", read only" : "");
+	else
+		fact(file, "Size", "not known yet");
 	fact(file, "Backend", "%s%s", object_string(volume, "backend", "unknown"),
 	     object_bool(volume, "blank") ? ", made new for this volume" : "");
 	if (options) {
@@ -169,4 +174,32 @@ void volume_view_print(struct json_object *volume, FILE *file)
 	else
 		fact(file, "Worker", "none, after generation %" PRId64,
 		     object_int(volume, "generation", 0));
+}
+
+char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME_VIEW_CAUSE_SIZE])
+{
+	const char *path = backing_path(object_member(volume, "options", json_type_object));
+	char text[VOLUME_VIEW_CAUSE_SIZE - 128];
+
+	if (path && strncmp(path, "/dev/", 5) == 0)
+		snprintf(text, sizeof(text), "mostly %.400s itself fails: dmesg", path);
+	else if (path)
+		snprintf(text, sizeof(text), "mostly the file system of %.400s is full: df -h shows it", path);
+	else
+		snprintf(text, sizeof(text), "mostly its worker had ended, or memory is short: dmesg");
+	return escape_text(text, out, VOLUME_VIEW_CAUSE_SIZE);
+}
+
+void volume_view_print_status(struct json_object *volume, const struct target_status *status, FILE *file)
+{
+	char cause[VOLUME_VIEW_CAUSE_SIZE];
+
+	if (status->errors > 0)
+		fprintf(file, "  %-12s %" PRIu64 " requests failed since it was made; %s\n", "I/O errors",
+			status->errors, volume_view_error_cause(volume, cause));
+	if (status->timed_out > 0)
+		fact(file, "Timed out", "%" PRIu64 " times, its worker did not answer in time", status->timed_out);
+	if (volume_view_is_active(volume) && target_status_fault(status))
+		fact(file, "Kernel", "%s, and I/O fails; release it and create it again",
+		     target_status_fault(status));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ctl/object.h"
+#include "ctl/target-status.h"
 
 #include <stdio.h>
 
@@ -32,5 +33,11 @@ char *volume_view_next(struct json_object *volume, char out[static VOLUME_VIEW_N
 
 /* " NAME --container ID --owner UID", as `show` and `release` take it, escaped. out must hold 512 bytes. */
 char *volume_view_words(struct json_object *volume, char *out);
+
+/* What the kernel counts of it, where that is amiss: nothing, or a line for each. */
+void volume_view_print_status(struct json_object *volume, const struct target_status *status, FILE *file);
+/* What I/O errors of a volume that is active mostly come from: half a sentence, escaped. Returns out. */
+#define VOLUME_VIEW_CAUSE_SIZE 640
+char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME_VIEW_CAUSE_SIZE]);
 
 bool volume_view_is_active(struct json_object *volume);

@@ -2,6 +2,7 @@
 /* What dmuserd says when it is asked; see ask.h. */
 #include "ctl/doctor/ask.h"
 #include "ctl/quantity.h"
+#include "ctl/target-status.h"
 #include "util/cleanup.h"
 
 #include <json-c/json.h>
@@ -54,6 +55,22 @@ static pid_t find_peer(struct probe *probe, int socket)
 	return find_by_name(probe);
 }
 
+/* What dmuserd may not have noticed: the kernel counts by itself. */
+static void add_status(struct json_object *volume)
+{
+	struct json_object *kernel;
+	struct target_status status;
+
+	if (target_status_read(object_string(volume, "uuid", ""), &status) < 0)
+		return;
+	kernel = object_new();
+	object_set_int(kernel, "errors", (int64_t)status.errors);
+	object_set_int(kernel, "timed_out", (int64_t)status.timed_out);
+	if (target_status_fault(&status))
+		object_set_string(kernel, "dead", target_status_fault(&status));
+	object_set(volume, "kernel", kernel);
+}
+
 static void ask_for_volumes(struct probe *probe, struct dmuser_connection *connection,
 			    int timeout_ms)
 {
@@ -63,6 +80,8 @@ static void ask_for_volumes(struct probe *probe, struct dmuser_connection *conne
 		return;
 	probe->daemon.volumes = json_object_get(
 		object_member(dmuser_reply_parameters(reply), "volumes", json_type_array));
+	for (size_t i = 0; i < object_array_length(dmuser_reply_parameters(reply), "volumes"); i++)
+		add_status(object_array_element(dmuser_reply_parameters(reply), "volumes", i));
 }
 
 static int ask(const struct context *context, struct probe *probe,

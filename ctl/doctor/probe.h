@@ -25,7 +25,11 @@ struct daemon_facts {
 	char address[108];
 	char version[64];
 	pid_t pid;		     /* 0: not known */
-	struct json_object *volumes; /* from List: root's are everybody's; NULL: not known. Owned */
+	/*
+	 * From List: root's are everybody's; NULL: not known. Each has, where it can be seen, a member "kernel"
+	 * with what the kernel counts of it: errors, timed_out, and dead, why all I/O fails. Owned.
+	 */
+	struct json_object *volumes;
 };
 
 /* Where dmuserd has its things, and as whom it has others run: its settings, as far as they matter

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the hook asks of dmuserd; see service.h. */
 #include "ctl/oci-hook/service.h"
+#include "api/client/deadline.h"
 #include "ctl/circumstances.h"
 #include "ctl/explain.h"
+#include "ctl/inquiry.h"
 #include "ctl/object.h"
-#include "ctl/parameter.h"
+#include "ctl/size-option.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -67,26 +69,63 @@ static struct json_object *create_parameters(const struct request *request, cons
 	return parameters;
 }
 
+/* A refusal, in the words of an annotation. */
+static int explained_refusal(struct trouble *t, const struct dmuser_reply *reply, struct json_object *request)
+{
+	_cleanup_(inquiry_done) struct inquiry found = {};
+	struct circumstances here;
+	struct explanation e;
+
+	circumstances_read(&here);
+	inquire(NULL, here.is_root, dmuser_reply_error(reply), dmuser_reply_parameters(reply), request, &found);
+	here.words = WORDS_OF_ANNOTATION;
+	here.request = request;
+	here.found = &found;
+	explain_reply_in(&here, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
+	return explained(t, -EREMOTEIO, &e);
+}
+
+/* What is to be sent, with sizes in bytes: for that, dmuserd is asked what the backend takes. */
+static int fit_to_backend(struct dmuser_connection *c, struct json_object *request, int timeout_ms,
+			  struct json_object **ret_parameters, struct trouble *t)
+{
+	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	int r;
+
+	if (!size_options_need_kinds(request)) {
+		*ret_parameters = json_object_get(request);
+		return 0;
+	}
+	r = dmuser_call(c, "io.dmuser.ListBackends", NULL, NULL, 0, timeout_ms, &reply);
+	if (r < 0)
+		return explained_errno(t, r, NULL);
+	if (r == DMUSER_REFUSED)
+		return explained_refusal(t, reply, request);
+	*ret_parameters = size_options_to_bytes(
+		request, size_options_find_backend(dmuser_reply_parameters(reply),
+						   object_string(request, "backend", "")));
+	return 0;
+}
+
 int service_create(struct dmuser_connection *c, const struct request *request, const char *container,
 		   int pidfd, int timeout_ms, struct device *ret_device, struct trouble *t)
 {
-	_cleanup_(object_putp) struct json_object *parameters = create_parameters(request, container);
+	_cleanup_(object_putp) struct json_object *asked = create_parameters(request, container);
+	_cleanup_(object_putp) struct json_object *parameters = NULL;
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
+	uint64_t deadline = deadline_after_ms(timeout_ms);
 	struct json_object *volume;
 	int r;
 
+	r = fit_to_backend(c, asked, timeout_ms, &parameters, t);
+	if (r < 0)
+		return r;
+	timeout_ms = deadline_left_ms(deadline);
 	r = dmuser_call(c, "io.dmuser.Create", parameters, &pidfd, 1, timeout_ms, &reply);
 	if (r < 0)
 		return explained_errno(t, r, NULL);
-	if (r == DMUSER_REFUSED) {
-		struct circumstances here;
-		struct explanation e;
-
-		circumstances_read(&here);
-		here.name_of = parameter_key;
-		explain_reply_in(&here, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
-		return explained(t, -EREMOTEIO, &e);
-	}
+	if (r == DMUSER_REFUSED)
+		return explained_refusal(t, reply, asked);
 	volume = object_member(dmuser_reply_parameters(reply), "volume", json_type_object);
 	return device_from_reply(volume, ret_device, t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dmuserctl itself, as a process, on a scripted server: what it prints and how it ends. The program
- * is the one that DMUSERCTL names in the environment.
+ * A program, as a process, on a scripted server: what it prints and how it ends. dmuserctl is the one that
+ * DMUSERCTL names in the environment.
  */
 #pragma once
 
@@ -16,11 +16,22 @@
 /* stdout and stderr of the last run. */
 extern char output[16384];
 
+/* Runs argv, which ends with NULL, on that standard input. Returns its exit status. */
+int run_program(const char *const *argv, const char *input);
+/*
+ * Calls run() with the address of a server that has that script, or never accepts (NULL). Returns what run() did.
+ * The test fails if the script's side does.
+ */
+int run_with_server(fake_script script, int (*run)(const char *address, void *argument), void *argument);
 /*
  * Runs dmuserctl on a server with that script; words end with NULL. Returns its exit status. script
  * NULL: the server never accepts. The test fails if the script's side does.
  */
 int run_on(fake_script script, const char *const *words);
 #define RUN(script, ...) run_on(script, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* In a script: whatever is asked after an error, so that it can be told better, is answered so. */
+void answer_the_rest(int s, const char *reply);
+#define NOTHING_KNOWN "{\"error\":\"io.dmuser.PermissionDenied\",\"parameters\":{\"reason\":\"-\"}}"
 
 void assert_printed(const char *text);

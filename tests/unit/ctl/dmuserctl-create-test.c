@@ -161,7 +161,77 @@ static void refuses_the_size(int s)
 	fake_expect_call(s, NULL, NULL);
 	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{"
 		      "\"parameter\":\"size_bytes\"}}", NULL, 0);
+	answer_the_rest(s, NOTHING_KNOWN);
+}
+
+static void refuses_nine_terabytes(int s)
+{
+	const char *call;
+
+	fake_expect_text(s, "{\"method\":\"io.dmuser.ListBackends\"}");
+	fake_reply(s, "{\"parameters\":" BACKENDS "}", NULL, 0);
+	call = fake_expect_call(s, NULL, NULL);
+	if (!strstr(call, "\"start\":\"9895604649984\""))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\",\"reason\":"
+		      "\"must be from 0 to 1099511627776\"}}", NULL, 0);
 	fake_expect_close(s);
+}
+
+static void what_is_refused_is_shown_as_it_was_written(void **state)
+{
+	assert_int_equal(RUN(refuses_nine_terabytes, "create", "a", "--backend", "file", "-o", "start=9T"), 1);
+	assert_printed("dmuserctl: -o start=9T cannot be taken: must be from 0 to 1099511627776\n");
+}
+
+static void has_another_size(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.SpecificationMismatch\",\"parameters\":{\"name\":\"a\","
+		      "\"field\":\"size_bytes\"}}", NULL, 0);
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"name\":\"a\"}}");
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void a_volume_that_differs_is_asked_how(void **state)
+{
+	assert_int_equal(RUN(has_another_size, "create", "a", "--backend", "memory", "--size", "1M"), 1);
+	assert_printed("with another --size: it has 64M, and 1M was asked for\n");
+}
+
+static char image[64];
+
+static void makes_it_in_the_image(int s)
+{
+	char text[1024];
+
+	fake_expect_call(s, NULL, NULL);
+	snprintf(text, sizeof(text), "{\"parameters\":{\"created\":true,\"volume\":{\"name\":\"a\",\"state\":"
+		 "\"active\",\"options\":{\"path\":\"%s\"},\"size_bytes\":1048576}}}", image);
+	fake_reply(s, text, NULL, 0);
+	fake_expect_close(s);
+}
+
+static void an_image_that_outgrows_its_file_system_is_noted(void **state)
+{
+	char option[80];
+	int fd;
+
+	strcpy(image, "/tmp/dmuser-image-XXXXXX");
+	fd = mkstemp(image);
+	assert_true(fd >= 0);
+	snprintf(option, sizeof(option), "path=%s", image);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o", option), 0);
+	assert_null(strstr(output, "note:"));
+	/* More than any file system that is met here has. */
+	assert_int_equal(ftruncate(fd, INT64_C(1) << 43), 0);
+	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o", option), 0);
+	assert_printed("dmuserctl: note: /tmp/dmuser-image-");
+	assert_printed("is a sparse file that can grow by 8.0T, and its file system has ");
+	unlink(image);
+	close(fd);
 }
 
 static void an_error_names_the_option_and_call_s_the_parameter(void **state)
@@ -245,6 +315,9 @@ int main(void)
 		cmocka_unit_test(create_of_a_degraded_volume_fails),
 		cmocka_unit_test(a_lease_ends_when_stdin_closes),
 		cmocka_unit_test(an_error_names_the_option_and_call_s_the_parameter),
+		cmocka_unit_test(what_is_refused_is_shown_as_it_was_written),
+		cmocka_unit_test(a_volume_that_differs_is_asked_how),
+		cmocka_unit_test(an_image_that_outgrows_its_file_system_is_noted),
 		cmocka_unit_test(what_is_no_size_is_said),
 		cmocka_unit_test(a_size_that_cannot_be_had_is_answered_alike),
 	};

@@ -4,6 +4,7 @@
 #include "ctl-run.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static void lists_two(int s)
 {
@@ -83,6 +84,10 @@ static void notifies(int s)
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Subscribe\",\"more\":true}");
 	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[" VOLUME "]},\"continues\":true}",
 		   NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"event\":\"changed\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+		   NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"event\":\"changed\",\"volumes\":[{\"name\":\"b\",\"uuid\":\"v\","
+		      "\"state\":\"created\",\"size_bytes\":0,\"keep\":true}]},\"continues\":true}", NULL, 0);
 	fake_reply(s, "{\"parameters\":{\"event\":\"gone\",\"volumes\":[" VOLUME "]},\"continues\":true}",
 		   NULL, 0);
 }
@@ -90,9 +95,57 @@ static void notifies(int s)
 static void monitor_prints_each_event_and_tells_of_the_end(void **state)
 {
 	assert_int_equal(RUN(notifies, "monitor"), 3);
-	assert_printed("snapshot  a  active  64M  /dev/dm-3  kept\n");
-	assert_printed("gone      a  active");
+	assert_printed("snapshot  a  active  64M  /dev/dm-3  kept\n"
+		       "changed   b  created  -  -  kept\n"
+		       "gone      a  -  64M  -  -\n");
 	assert_printed("dmuserd closed the connection");
+	assert_int_equal(RUN(notifies, "monitor", "--json"), 3);
+	assert_printed("\"snapshot\"");
+	assert_printed("\"gone\"");
+	assert_null(strstr(strstr(output, "changed") + 1, "changed"));
+}
+
+static void has_nothing_yet(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[]},\"continues\":true}", NULL, 0);
+}
+
+static void monitor_says_that_it_waits(void **state)
+{
+	assert_int_equal(RUN(has_nothing_yet, "monitor"), 3);
+	assert_printed("no volumes yet; waiting for the first\n");
+	assert_int_equal(RUN(has_nothing_yet, "monitor", "--json"), 3);
+	assert_null(strstr(output, "waiting"));
+}
+
+static void describes_that_of_root(int s)
+{
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":0,\"name\":\"a\"}}");
+	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void an_owner_is_named(void **state)
+{
+	assert_int_equal(RUN(describes_that_of_root, "show", "a", "--owner", "root"), 0);
+}
+
+static void has_one_of_another_owner(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\"}}", NULL, 0);
+	answer_the_rest(s, "{\"parameters\":{\"volumes\":[{\"name\":\"b\",\"owner\":7},"
+			   "{\"name\":\"a\",\"owner\":4294967294}]}}");
+}
+
+static void root_is_told_who_has_what_is_not_his(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(RUN(has_one_of_another_owner, "show", "a"), 5);
+	assert_string_equal(output, "dmuserctl: root has no volume 'a'; it is one of 4294967294 (uid 4294967294)\n"
+				    "  hint: dmuserctl show a --owner 4294967294\n");
 }
 
 int main(void)
@@ -103,6 +156,9 @@ int main(void)
 		cmocka_unit_test(list_as_json_is_json),
 		cmocka_unit_test(show_says_what_to_do_about_a_degraded_one),
 		cmocka_unit_test(show_tells_all_and_escapes_it),
+		cmocka_unit_test(monitor_says_that_it_waits),
+		cmocka_unit_test(an_owner_is_named),
+		cmocka_unit_test(root_is_told_who_has_what_is_not_his),
 		cmocka_unit_test(monitor_prints_each_event_and_tells_of_the_end),
 	};
 

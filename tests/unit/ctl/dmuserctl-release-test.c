@@ -33,7 +33,7 @@ static void finds_it_open(int s)
 			    "\"unless_open\":true,\"name\":\"a\"}}");
 	fake_reply(s, "{\"error\":\"io.dmuser.VolumeBusy\",\"parameters\":{\"name\":\"a\",\"open_count\":1,"
 		      "\"holders\":[\"volume b of uid 4294967294, container c1\"]}}", NULL, 0);
-	fake_expect_close(s);
+	answer_the_rest(s, NOTHING_KNOWN);
 }
 
 static void takes_a_release_by_force(int s)
@@ -64,8 +64,10 @@ static void releases_nothing(int s)
 
 static void a_container_without_volumes_is_said_to_have_none(void **state)
 {
-	assert_int_equal(RUN(releases_nothing, "release", "--container", "c1"), 0);
-	assert_string_equal(output, "container c1 has no volumes\n");
+	assert_int_equal(RUN(releases_nothing, "release", "--container", "c1"), 5);
+	assert_string_equal(output, "dmuserctl: container 'c1' has no volumes\n"
+				    "  hint: 'dmuserctl list' shows what holds each volume\n");
+	assert_int_equal(RUN(releases_nothing, "release", "--container", "c1", "--json"), 5);
 }
 
 static void takes_a_name_and_a_container(int s)
@@ -76,7 +78,7 @@ static void takes_a_name_and_a_container(int s)
 		_exit(FAKE_SCRIPT_FAILED);
 	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\","
 		      "\"last_failure\":\"mkfs failed\"}}", NULL, 0);
-	fake_expect_close(s);
+	answer_the_rest(s, NOTHING_KNOWN);
 }
 
 static void one_container_s_volume_is_shown_and_released_by_both_names(void **state)

@@ -19,7 +19,7 @@ static void knows_no_volume(int s)
 {
 	fake_expect_call(s, NULL, NULL);
 	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\"}}", NULL, 0);
-	fake_expect_close(s);
+	answer_the_rest(s, NOTHING_KNOWN);
 }
 
 static void an_error_is_a_sentence_a_hint_and_an_exit_code(void **state)
@@ -27,8 +27,7 @@ static void an_error_is_a_sentence_a_hint_and_an_exit_code(void **state)
 	assert_int_equal(RUN(knows_no_volume, "show", "a"), 5);
 	if (getuid() == 0)
 		assert_string_equal(output, "dmuserctl: there is no volume 'a'\n"
-					    "  hint: 'dmuserctl list' names all there are; another "
-					    "owner's needs --owner UID\n");
+					    "  hint: 'dmuserctl list' names all there are\n");
 	else
 		assert_string_equal(output, "dmuserctl: there is no volume 'a' that you may see\n"
 					    "  hint: 'dmuserctl list' names yours\n");
@@ -62,6 +61,32 @@ static void describes_itself(int s)
 	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod \\u001b\\n\"}}",
 		   NULL, 0);
 	fake_expect_close(s);
+}
+
+static void refuses_a_parameter(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{"
+		      "\"parameter\":\"name\"}}", NULL, 0);
+	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
+			    "\"interface\":\"io.dmuser\"}}");
+	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod Describe(name: "
+		      "string) -> ()\\nmethod Ping() -> ()\\n\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+/* The service names the parameter; what is wrong with it is found in the interface's description. */
+static void call_tells_what_is_wrong_with_a_parameter(void **state)
+{
+	assert_int_equal(RUN(refuses_a_parameter, "call", "Describe"), 1);
+	assert_printed("dmuserctl: io.dmuser.Describe needs parameter 'name', and it is not given\n");
+	assert_int_equal(RUN(refuses_a_parameter, "call", "Describe", "{\"name\":1}"), 1);
+	assert_printed("parameter 'name' of io.dmuser.Describe is of another type\n"
+		       "  hint: it must be of type string\n");
+	assert_int_equal(RUN(refuses_a_parameter, "call", "Describe", "{\"name\":\"/\"}"), 1);
+	assert_printed("does not take the value of parameter 'name'\n");
+	assert_int_equal(RUN(refuses_a_parameter, "call", "Ping", "{\"name\":\"a\"}"), 1);
+	assert_printed("io.dmuser.Ping has no parameter 'name'\n  hint: it takes none\n");
 }
 
 static void introspect_prints_lines(void **state)
@@ -175,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_a_sentence_a_hint_and_an_exit_code),
 		cmocka_unit_test(call_calls_anything),
+		cmocka_unit_test(call_tells_what_is_wrong_with_a_parameter),
 		cmocka_unit_test(introspect_prints_lines),
 		cmocka_unit_test(ping_says_that_the_module_is_missing),
 		cmocka_unit_test(a_server_that_does_not_answer_is_given_up),

@@ -15,7 +15,7 @@ static void a_wrong_command_line_never_reaches_the_server(void **state)
 	static const char *const lines[][12] = {
 		{ "" }, { "frobnicate" }, { "--frobnicate", "list" }, { "list", "x" },
 		{ "list", "--frobnicate" }, { "show" }, { "show", "a", "b" }, { "show", "../x" },
-		{ "show", "" }, { "show", "/" }, { "show", "a\x1b" }, { "show", "a", "--owner", "root" },
+		{ "show", "" }, { "show", "/" }, { "show", "a\x1b" }, { "show", "a", "--owner", "no-such-user" },
 		{ "show", "a", "--owner", "-1" }, { "show", "a", "--owner", "4294967295" },
 		{ "create", "a" }, { "create", "--backend", "memory" },
 		{ "create", "a", "--backend", "m", "--size", "0" },
@@ -26,6 +26,8 @@ static void a_wrong_command_line_never_reaches_the_server(void **state)
 		{ "create", "a", "--backend", "m", "--block-size", "8192" },
 		{ "create", "a", "--backend", "m", "-o", "novalue" },
 		{ "create", "a", "--backend", "m", "-o", "=x" },
+		{ "create", "a", "--backend", "m", "-o", "path=" },
+		{ "--timeout", "0s", "list" }, { "release", "a", "--timeout", "0" },
 		{ "create", "a", "--backend", "m", "-o", "K=x" },
 		{ "create", "a", "--backend", "m", "-o", "k=x", "-o", "k=y" },
 		{ "create", "a", "--backend", "m", "--container", "c" },
@@ -86,6 +88,11 @@ static void what_was_meant_is_said(void **state)
 		{ { "bind", "a", "--pid", "1" }, "--container is missing" },
 		{ { "call" }, "call needs METHOD\nUsage: dmuserctl call METHOD" },
 		{ { "release" }, "release needs NAME or --container ID\nUsage: dmuserctl release NAME" },
+		{ { "create", "a", "--backend", "file", "-o", "path=" }, "-o path= has no value\n" },
+		{ { "list", "--timeout", "0s" }, "--timeout takes seconds (30 or 30s) or milliseconds (500ms), "
+						 "more than 0 and up to a day, or infinity, not '0s'\n" },
+		{ { "show", "a", "--owner", "no-such-user" }, "--owner takes a user's name or uid, and "
+							      "'no-such-user' is none\n" },
 		{ { "--json" }, "a command is missing\nUsage: dmuserctl [OPTION]... COMMAND" },
 	};
 

@@ -172,6 +172,23 @@ static void volumes_that_do_not_serve_are_named(void **state)
 	assert_null(strstr(finding.found, "e (degraded"));
 }
 
+/* What dmuserd has not noticed, the kernel has counted. */
+static void what_the_kernel_counts_of_a_volume_is_told(void **state)
+{
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,\"timed_out\":0}}]");
+	look(check_volumes, VERDICT_OK, "1, and none amiss", "");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"options\":{\"path\":\"/srv/a.img\"},"
+		    "\"kernel\":{\"errors\":3,\"timed_out\":0}}]");
+	look(check_volumes, VERDICT_WARN, "1 of 1: a (active; I/O errors: 3)",
+	     "the file system of /srv/a.img is full");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,\"timed_out\":1}}]");
+	look(check_volumes, VERDICT_WARN, "not answered in time: 1", "dmuserctl show a");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":2,\"timed_out\":1,"
+		    "\"dead\":\"the worker's channel is broken\"}}]");
+	look(check_volumes, VERDICT_FAIL, "a (active, but the worker's channel is broken; I/O errors: 2",
+	     "dmuserctl release a, then create it again");
+}
+
 /* What is not one's own is not in the list, and is not left over for that. */
 static void of_others_devices_nothing_is_said_but_to_root(void **state)
 {
@@ -310,6 +327,7 @@ int main(void)
 		TEST(dmuserd_has_to_be_of_our_version),
 		TEST(devices_that_dmuserd_does_not_know_are_left_over),
 		TEST(volumes_that_do_not_serve_are_named),
+		TEST(what_the_kernel_counts_of_a_volume_is_told),
 		TEST(of_others_devices_nothing_is_said_but_to_root),
 		TEST(runtimes_are_told_with_their_versions),
 		TEST(engines_find_the_hook_by_its_files),

@@ -2,6 +2,7 @@
 /* Every error has its sentence, its hint and its exit code. */
 #include "cmocka-all.h"
 #include "ctl/explain.h"
+#include "ctl/inquiry.h"
 #include "ctl/object.h"
 #include "util/cleanup.h"
 
@@ -15,6 +16,7 @@ static struct explanation explained_to(bool is_root, const char *request, const 
 {
 	struct json_object *p = json_tokener_parse(parameters);
 	struct circumstances c = { .is_root = is_root,
+				   .words = request ? WORDS_OF_COMMAND_LINE : WORDS_OF_INTERFACE,
 				   .request = request ? json_tokener_parse(request) : NULL };
 	struct explanation e;
 
@@ -77,8 +79,11 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	assert_string_equal(e.hint, "installed are: file, memory; if it should be, "
 			    "'dmuserctl backends x' says what is wrong");
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[]}");
-	assert_string_equal(e.hint, "installed are: none known; if it should be, "
+	assert_string_equal(e.hint, "installed are: none; if it should be, "
 			    "'dmuserctl backends x' says what is wrong");
+	e = explained("io.dmuser.QuotaExceeded", "{\"resource\":\"volumes\",\"limit\":64,\"setting\":\"volumes_max\"}");
+	assert_string_equal(e.sentence, "a limit is reached: no more than 64 volumes");
+	assert_non_null(strstr(e.hint, "raise volumes_max in"));
 	e = explained("io.dmuser.PermissionDenied", "{\"reason\":\"not yours\"}");
 	assert_int_equal(e.exit_code, EXIT_DENIED);
 	e = explained("io.dmuser.TimedOut", "{\"stage\":\"worker\"}");
@@ -134,8 +139,11 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 			 "{\"reason\":\"no memory\",\"min\":4096,\"max\":1099511627776}");
 	assert_null(strstr(e.hint, "nearest"));
 	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
-			 "{\"reason\":\"too small\",\"min\":4096,\"max\":1099511627776}");
-	assert_non_null(strstr(e.hint, "truncate -s SIZE FILE"));
+			 "{\"reason\":\"the smallest\",\"min\":4096,\"max\":1099511627776}");
+	assert_non_null(strstr(e.hint, "truncate -s 4K"));
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
+			 "{\"reason\":\"the largest\",\"min\":4096,\"max\":1099511627776}");
+	assert_non_null(strstr(e.hint, "--size SIZE serves the beginning"));
 }
 
 #define REFUSED_PATH(size)                                                                                 \
@@ -154,8 +162,8 @@ static void each_refusal_of_a_path_has_the_hint_that_fits(void **state)
 		{ true, plain, "P is in use by pid 12, which has locked it", "lslocks" },
 		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for",
 		  "truncate -s 1M '/srv/a b/x'" },
-		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for", "leave out --size" },
-		{ true, plain, "P is neither a regular file nor a block device", "'/srv/a b/x'/disk.img" },
+		{ true, sized, "P has 4096 bytes, fewer than the 1048576 asked for", "--size 4K has all of it" },
+		{ true, plain, "P is neither a regular file nor a block device", "ls -ld '/srv/a b/x'" },
 		{ true, sized, "cannot make P: No such file or directory", "mkdir -p '/srv/a b'" },
 		{ true, plain, "cannot open P: No such file or directory", "if --size says how large" },
 		{ false, plain, "cannot open P: No such file or directory", "truncate -s 64M '/srv/a b/x'" },
@@ -170,7 +178,16 @@ static void each_refusal_of_a_path_has_the_hint_that_fits(void **state)
 		{ true, sized, "P is empty", "truncate -s 1M" },
 		{ true, plain, "P has 100 bytes, fewer than one block of 512", "enlarge it" },
 		{ true, plain, "P has 1000 bytes, which is no multiple of the block size 512; the size 512 can "
-			       "be asked for", "with --size" },
+			       "be asked for", "--size 512: what lies behind" },
+		{ true, plain, "/srv/ has 9 bytes x has 100 bytes, and a volume of this backend has at least 4096",
+		  "truncate -s 4K '/srv/a b/x'" },
+		{ true, sized, "P has 100 bytes, and a volume of this backend has at least 4096",
+		  "truncate -s 1M '/srv/a b/x'" },
+		{ true, plain, "cannot open P: Operation not permitted", "lsattr '/srv/a b/x'" },
+		{ true, sized, "cannot make P: Operation not permitted", "lsattr -d '/srv/a b'" },
+		{ true, plain, "cannot open P: Text file busy", "it is a program that runs" },
+		{ true, plain, "cannot open P: Read-only file system", "it can be had with --read-only" },
+		{ true, sized, "cannot make P: Read-only file system", "choose another place" },
 		{ true, sized, "cannot make P 1048576 bytes long: No space left on device",
 		  "df -h '/srv/a b'" },
 		{ true, plain, "must be an absolute path", "\"$PWD\"/" },
@@ -233,6 +250,184 @@ static void what_is_in_use_is_named_as_it_was_given(void **state)
 	assert_int_equal(e.exit_code, EXIT_BUSY);
 }
 
+static struct explanation explained_of(enum backing_kind backing, bool sized, const char *path, const char *reason)
+{
+	struct inquiry found = { .backing = backing };
+	struct circumstances c = { .is_root = true, .words = WORDS_OF_COMMAND_LINE, .found = &found };
+	struct json_object *p = object_new(), *options = object_new();
+	struct explanation e;
+
+	c.request = object_new();
+	object_set_string(c.request, "backend", "file");
+	object_set_string(options, "path", path);
+	object_set(c.request, "options", options);
+	if (sized)
+		object_set_int(c.request, "size_bytes", 1048576);
+	object_set_string(p, "option", "path");
+	object_set_string(p, "reason", reason);
+	explain_reply_in(&c, "io.dmuser.InvalidOption", p, &e);
+	json_object_put(c.request);
+	json_object_put(p);
+	return e;
+}
+
+static void nobody_is_told_to_truncate_a_device(void **state)
+{
+	static const char *const reasons[] = {
+		"P has 4096 bytes, fewer than the 1048576 asked for", "P is empty",
+		"P has 100 bytes, fewer than one block of 512",
+		"P has 100 bytes, and a volume of this backend has at least 4096",
+		"P has 1000 bytes, which is no multiple of the block size 512", "cannot open P: No such file",
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(reasons); i++) {
+		struct explanation e = explained_of(BACKING_BLOCK_DEVICE, i % 2, "/x", reasons[i / 2]);
+
+		if (strstr(e.hint, "truncate") || !e.hint[0] || strstr(e.hint, "'dmuserctl backends"))
+			fail_msg("'%s': '%s'", reasons[i / 2], e.hint);
+		/* What cannot be seen, and lies in /dev, is taken for one. */
+		e = explained_of(BACKING_UNKNOWN, i % 2, "/dev/sdx", reasons[i / 2]);
+		assert_null(strstr(e.hint, "truncate"));
+	}
+}
+
+static void what_is_no_backing_is_called_what_it_is(void **state)
+{
+	static const char reason[] = "P is neither a regular file nor a block device";
+
+	assert_non_null(strstr(explained_of(BACKING_CHARACTER_DEVICE, false, "/dev/null", reason).hint,
+			       "/dev/null is a character device"));
+	assert_non_null(strstr(explained_of(BACKING_DIRECTORY, false, "/srv", reason).hint, "/srv/disk.img"));
+	assert_non_null(strstr(explained_of(BACKING_OTHER, false, "/fifo", reason).hint, "ls -ld /fifo"));
+	assert_non_null(strstr(explained_of(BACKING_BLOCK_DEVICE, false, "/dev/x",
+					    "cannot open P: Read-only file system").hint, "blockdev --setrw"));
+}
+
+static void who_has_a_device_is_named_with_what_ends_that(void **state)
+{
+	struct inquiry found = { .backing = BACKING_BLOCK_DEVICE,
+				 .user = { "mounted at /mnt", "umount /mnt" } };
+	struct circumstances c = { .words = WORDS_OF_COMMAND_LINE, .found = &found };
+	struct json_object *p = json_tokener_parse("{\"option\":\"path\",\"reason\":\"/x is in use: mounted, "
+						   "part of another device, or a volume's\"}");
+	struct explanation e;
+
+	c.request = json_tokener_parse(FILE_BACKED(",\"options\":{\"path\":\"/x\"}"));
+	explain_reply_in(&c, "io.dmuser.BackingInUse", p, &e);
+	assert_string_equal(e.sentence, "-o path=/x cannot be taken: it is in use: mounted at /mnt");
+	assert_string_equal(e.hint, "umount /mnt; or choose another device");
+	json_object_put(c.request);
+	json_object_put(p);
+}
+
+/* A hook's caller wrote an annotation. */
+static void an_annotation_is_answered_in_its_own_words(void **state)
+{
+	struct circumstances c = { .words = WORDS_OF_ANNOTATION };
+	struct json_object *p = json_tokener_parse("{\"parameter\":\"size_bytes\",\"option\":\"path\","
+						   "\"reason\":\"P does not exist, and a read-only volume needs "
+						   "its content\"}");
+	struct explanation e;
+
+	c.request = json_tokener_parse(FILE_BACKED(",\"options\":{\"path\":\"/x\"}"));
+	explain_reply_in(&c, "org.varlink.service.InvalidParameter", p, &e);
+	assert_string_equal(e.sentence, "file needs size=: how large the volume is to be");
+	assert_null(strstr(e.hint, "--size"));
+	explain_reply_in(&c, "io.dmuser.InvalidOption", p, &e);
+	assert_string_equal(e.sentence, "path=/x cannot be taken: P does not exist, and a read-only volume needs "
+					"its content");
+	assert_string_equal(e.hint, "make and fill it first, or leave out read_only=true");
+	json_object_put(c.request);
+	json_object_put(p);
+}
+
+static void a_remembered_failure_has_no_name_of_the_wire(void **state)
+{
+	static const char error[] = "io.dmuser.NoSuchVolume", a[] = "{\"name\":\"a\"}";
+	struct explanation e;
+
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: size_bytes: backend memory "
+					 "has no size of its own\"}");
+	assert_non_null(strstr(e.sentence, "3 s ago: --size: backend memory has no size of its own"));
+	assert_string_equal(e.hint, "mend that, and create it again");
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago, for container c: size_bytes: "
+					 "must be a multiple of 512\"}");
+	assert_non_null(strstr(e.sentence, "for container c: size: must be"));
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: path: /size_bytes: no\"}");
+	assert_non_null(strstr(e.sentence, "3 s ago: path: /size_bytes: no"));
+}
+
+static struct explanation mismatch(const char *request, const char *existing, const char *field)
+{
+	struct inquiry found = { .volume = json_tokener_parse(existing) };
+	struct circumstances c = { .words = WORDS_OF_COMMAND_LINE, .found = &found,
+				   .request = json_tokener_parse(request) };
+	struct json_object *p = object_new();
+	struct explanation e;
+
+	object_set_string(p, "name", "a");
+	object_set_string(p, "field", field);
+	explain_reply_in(&c, "io.dmuser.SpecificationMismatch", p, &e);
+	json_object_put(c.request);
+	json_object_put(p);
+	inquiry_done(&found);
+	return e;
+}
+
+static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
+{
+	assert_string_equal(mismatch(MEMORY(",\"size_bytes\":2097152"), MEMORY(",\"size_bytes\":1048576"),
+				     "size_bytes").sentence,
+			    "a volume 'a' exists already, with another --size: it has 1M, and 2M was asked for");
+	assert_string_equal(mismatch(FILE_BACKED(",\"options\":{\"start\":\"4K\",\"path\":\"/y\"}"),
+				     FILE_BACKED(",\"options\":{\"path\":\"/x\",\"start\":\"4096\"}"),
+				     "options").sentence,
+			    "a volume 'a' exists already, with another -o path: it has /x, and /y was asked for");
+	assert_string_equal(mismatch(FILE_BACKED(""), FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "options")
+				    .sentence,
+			    "a volume 'a' exists already, with another -o path: it has /x, and none was asked for");
+	assert_string_equal(mismatch(MEMORY(""), FILE_BACKED(""), "backend").sentence,
+			    "a volume 'a' exists already, with another --backend: it has file, and memory was "
+			    "asked for");
+	assert_string_equal(mismatch(MEMORY(""), MEMORY(",\"read_only\":true"), "read_only").sentence,
+			    "a volume 'a' exists already, with another --read-only: it is read-only");
+}
+
+static void another_owner_s_volume_is_pointed_at(void **state)
+{
+	struct inquiry found = { .others = json_tokener_parse(
+		"[{\"name\":\"a\",\"owner\":4294967294},{\"name\":\"a\",\"owner\":4294967293}]") };
+	struct circumstances c = { .is_root = true, .words = WORDS_OF_COMMAND_LINE, .command = "release",
+				   .found = &found, .request = json_tokener_parse("{\"name\":\"a\"}") };
+	struct explanation e;
+
+	explain_reply_in(&c, "io.dmuser.NoSuchVolume", c.request, &e);
+	assert_string_equal(e.sentence, "root has no volume 'a'; it is one of 4294967294 (uid 4294967294), "
+					"4294967293 (uid 4294967293)");
+	assert_string_equal(e.hint, "dmuserctl release a --owner 4294967294");
+	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
+	json_object_put(c.request);
+	inquiry_done(&found);
+}
+
+static void a_container_is_to_end_before_its_volume_is_taken(void **state)
+{
+	struct inquiry found = { .volume = json_tokener_parse("{\"container\":\"c1\",\"device\":\"/dev/dm-3\"}") };
+	struct circumstances c = { .words = WORDS_OF_COMMAND_LINE, .found = &found };
+	struct json_object *p = json_tokener_parse("{\"name\":\"a\",\"open_count\":1,\"holders\":[\"mount /mnt\"]}");
+	struct explanation e;
+
+	explain_reply_in(&c, "io.dmuser.VolumeBusy", p, &e);
+	assert_non_null(strstr(e.hint, "end container c1, and it is released; or umount /mnt; or dmuserctl"));
+	json_object_put(p);
+	p = json_tokener_parse("{\"name\":\"a\",\"open_count\":1,\"holders\":[]}");
+	explain_reply_in(&c, "io.dmuser.VolumeBusy", p, &e);
+	assert_non_null(strstr(e.sentence, "by whom cannot be seen"));
+	assert_non_null(strstr(e.hint, "fuser -v /dev/dm-3"));
+	json_object_put(p);
+	inquiry_done(&found);
+}
+
 /* A volume is asked for by options, `call` by the names that the interface has. */
 static void no_name_of_the_wire_answers_an_option(void **state)
 {
@@ -240,7 +435,7 @@ static void no_name_of_the_wire_answers_an_option(void **state)
 		const char *parameter, *option;
 	} cases[] = {
 		{ "size_bytes", "--size" },       { "block_size", "--block-size" },
-		{ "options", "-o KEY=VALUE" },    { "options.path", "-o KEY=VALUE" },
+		{ "options", "-o KEY=VALUE" },    { "options.path", "-o path" },
 		{ "read_only", "--read-only" },   { "container.pidfd", "--pid" },
 		{ "container.id", "--container" }, { "timeout_ms", "--timeout-ms" },
 		{ "owner", "--owner" },           { "name", "NAME" },
@@ -407,6 +602,14 @@ int main(void)
 		cmocka_unit_test(what_has_a_backing_is_told_how_to_end),
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
 		cmocka_unit_test(what_is_in_use_is_named_as_it_was_given),
+		cmocka_unit_test(nobody_is_told_to_truncate_a_device),
+		cmocka_unit_test(what_is_no_backing_is_called_what_it_is),
+		cmocka_unit_test(who_has_a_device_is_named_with_what_ends_that),
+		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
+		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
+		cmocka_unit_test(what_differs_is_told_as_asked_for_and_as_it_is),
+		cmocka_unit_test(another_owner_s_volume_is_pointed_at),
+		cmocka_unit_test(a_container_is_to_end_before_its_volume_is_taken),
 		cmocka_unit_test(no_name_of_the_wire_answers_an_option),
 		cmocka_unit_test(an_option_of_the_backend_is_shown_as_it_is_given),
 		cmocka_unit_test(a_volume_that_is_not_there_is_explained_to_who_asks),

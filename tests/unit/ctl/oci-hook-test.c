@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The hook itself, as a runtime starts it, against a scripted dmuserd: what it asks for, and how it gives up. */
 #include "cmocka-all.h"
-#include "tests/unit/client/fake-server.h"
+#include "ctl-run.h"
 #include "util/cleanup.h"
 
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-static char output[16384];
 static char bundle[64];
 static pid_t init; /* stands for the container's init: in a mount namespace of its own */
 
@@ -67,61 +66,25 @@ static void write_config(const char *annotations)
 
 static int run(const char *address, const char *stage, const char *state_text)
 {
-	const char *program = getenv("DMUSER_OCI_HOOK");
-	size_t size = 0;
-	ssize_t got;
-	int in[2], out[2], status;
-	pid_t pid;
+	const char *const argv[] = { getenv("DMUSER_OCI_HOOK"), "--address", address, stage, NULL };
 
-	assert_non_null(program);
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		dup2(out[1], 2);
-		execl(program, "dmuser-oci-hook", "--address", address, stage, NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	assert_int_equal(write(in[1], state_text, strlen(state_text)), strlen(state_text));
-	close(in[1]);
-	while (size < sizeof(output) - 1 &&
-	       (got = read(out[0], output + size, sizeof(output) - 1 - size)) > 0)
-		size += (size_t)got;
-	output[size] = 0;
-	close(out[0]);
-	waitpid(pid, &status, 0);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	assert_non_null(argv[0]);
+	return run_program(argv, state_text);
 }
 
-/* The stage for this test's container, against that script. */
-static int run_on(fake_script script, const char *stage)
+static int run_stage(const char *address, void *argument)
 {
-	struct fake_server server;
 	char text[256];
-	int r, script_status;
 
 	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0\",\"id\":\"c1\",\"pid\":%d,\"bundle\":\"%s\"}",
 		 init, bundle);
-	fake_server_start(&server, script);
-	r = run(server.address, stage, text);
-	if (!script)
-		kill(server.pid, SIGKILL);
-	script_status = fake_server_end(&server);
-	if (script && script_status != 0)
-		fail_msg("the server's side failed (%d): %s", script_status, output);
-	return r;
+	return run(address, argument, text);
 }
 
-static void assert_said(const char *text)
+/* The stage for this test's container, against that script. */
+static int run_stage_on(fake_script script, const char *stage)
 {
-	if (!strstr(output, text))
-		fail_msg("not said: %s\nbut: %s", text, output);
+	return run_with_server(script, run_stage, (void *)stage);
 }
 
 static void expect_release_because(const char *reason)
@@ -162,8 +125,8 @@ static void what_dmuserd_refuses_is_told_and_released(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=64M,backend=file,path=/srv/a.img,mount=/data,"
 		     "block_size=4096\"");
-	assert_int_equal(run_on(refuses_create, "createRuntime"), 1);
-	assert_said("dmuser-oci-hook: container c1: volume data: creating: a limit is reached: no more "
+	assert_int_equal(run_stage_on(refuses_create, "createRuntime"), 1);
+	assert_printed("dmuser-oci-hook: container c1: volume data: creating: a limit is reached: no more "
 		    "than 64 volumes\n  hint: ");
 }
 
@@ -195,10 +158,10 @@ static void gives_a_foreign_device(int s)
 static void an_answer_without_the_volumes_device_is_given_up(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
-	assert_int_equal(run_on(gives_no_device, "createRuntime"), 1);
-	assert_said("volume data: creating: dmuserd's answer names no device");
-	assert_int_equal(run_on(gives_a_foreign_device, "createRuntime"), 1);
-	assert_said("volume data: opening: /dev/dm-1048575 cannot be opened");
+	assert_int_equal(run_stage_on(gives_no_device, "createRuntime"), 1);
+	assert_printed("volume data: creating: dmuserd's answer names no device");
+	assert_int_equal(run_stage_on(gives_a_foreign_device, "createRuntime"), 1);
+	assert_printed("volume data: opening: /dev/dm-1048575 cannot be opened");
 }
 
 static void kills_init(int s)
@@ -225,30 +188,59 @@ static void refuses_the_size(int s)
 	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
 		      "\"size_bytes\"}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release_because("volume data: creating: dmuserd does not take the value of size=");
+	expect_release_because("volume data: creating: memory cannot have size=1M: it must be a multiple of the "
+			       "block size, 512 bytes");
 }
 
 static void an_error_names_what_the_annotation_says(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
-	assert_int_equal(run_on(refuses_the_size, "createRuntime"), 1);
-	assert_said("volume data: creating: dmuserd does not take the value of size=");
+	assert_int_equal(run_stage_on(refuses_the_size, "createRuntime"), 1);
+	assert_printed("volume data: creating: memory cannot have size=1M: it must be a multiple of the "
+			       "block size, 512 bytes");
 	assert_null(strstr(output, "size_bytes"));
+}
+
+static void wants_bytes(int s)
+{
+	int fds[8];
+	size_t n_fds;
+	const char *call;
+
+	fake_expect_text(s, "{\"method\":\"io.dmuser.ListBackends\"}");
+	fake_reply(s, "{\"parameters\":{\"backends\":[{\"type\":\"odd\",\"options\":[{\"name\":\"start\","
+		      "\"kind\":\"size\"}]}]}}", NULL, 0);
+	call = fake_expect_call(s, fds, &n_fds);
+	if (!strstr(call, "\"options\":{\"start\":\"9895604649984\"}"))
+		_exit(FAKE_SCRIPT_FAILED);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\",\"reason\":"
+		      "\"must be from 0 to 1\"}}", NULL, 0);
+	fake_expect_close(s);
+	expect_release_because("volume data: creating: start=9T cannot be taken: must be from 0 to 1");
+}
+
+/* As on dmuserctl's command line; and it is told as it was written. */
+static void an_option_that_is_a_size_takes_a_unit(void **state)
+{
+	write_config("\"io.dmuser.volume.data\":\"backend=odd,start=9T,mount=/data\"");
+	assert_int_equal(run_stage_on(wants_bytes, "createRuntime"), 1);
+	assert_printed("start=9T cannot be taken");
+	assert_null(strstr(output, "-o "));
 }
 
 static void an_init_that_dies_in_between_is_seen(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
-	assert_int_equal(run_on(kills_init, "createRuntime"), 1);
-	assert_said("volume data: creating: the container's init has ended meanwhile");
+	assert_int_equal(run_stage_on(kills_init, "createRuntime"), 1);
+	assert_printed("volume data: creating: the container's init has ended meanwhile");
 }
 
 static void a_container_that_asks_for_nothing_costs_nothing(void **state)
 {
 	write_config("\"org.other\":\"x\"");
-	assert_int_equal(run_on(NULL, "createRuntime"), 0);
+	assert_int_equal(run_stage_on(NULL, "createRuntime"), 0);
 	assert_string_equal(output, "");
-	assert_int_equal(run_on(NULL, "poststop"), 0);
+	assert_int_equal(run_stage_on(NULL, "poststop"), 0);
 	assert_string_equal(output, "");
 }
 
@@ -267,9 +259,9 @@ static void a_bad_annotation_is_told_and_nothing_is_made(void **state)
 {
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\","
 		     "\"io.dmuser.volume.b\":\"size=-1,backend=memory,mount=/b\"");
-	assert_int_equal(run_on(hears_what_is_wrong, "createRuntime"), 1);
-	assert_said("annotation io.dmuser.volume.b: size '-1'");
-	assert_said("hint: ");
+	assert_int_equal(run_stage_on(hears_what_is_wrong, "createRuntime"), 1);
+	assert_printed("annotation io.dmuser.volume.b: size '-1'");
+	assert_printed("hint: ");
 }
 
 static void no_dmuserd_is_said_with_what_to_do(void **state)
@@ -279,8 +271,8 @@ static void no_dmuserd_is_said_with_what_to_do(void **state)
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\"");
 	snprintf(text, sizeof(text), "{\"id\":\"c1\",\"pid\":%d,\"bundle\":\"%s\"}", init, bundle);
 	assert_int_equal(run("/nonexistent/socket", "createRuntime", text), 1);
-	assert_said("dmuserd is not running: nobody listens on /nonexistent/socket");
-	assert_said("hint: is that the address?");
+	assert_printed("dmuserd is not running: nobody listens on /nonexistent/socket");
+	assert_printed("hint: is that the address?");
 }
 
 static void takes_release(int s)
@@ -294,13 +286,13 @@ static void takes_release(int s)
 static void poststop_releases_by_container(void **state)
 {
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\"");
-	assert_int_equal(run_on(takes_release, "poststop"), 0);
+	assert_int_equal(run_stage_on(takes_release, "poststop"), 0);
 	assert_string_equal(output, "");
 }
 
 static void poststop_without_a_bundle_releases_all_the_same(void **state)
 {
-	assert_int_equal(run_on(takes_release, "poststop"), 0);
+	assert_int_equal(run_stage_on(takes_release, "poststop"), 0);
 }
 
 static void a_container_in_our_own_mount_namespace_is_refused(void **state)
@@ -310,7 +302,7 @@ static void a_container_in_our_own_mount_namespace_is_refused(void **state)
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\"");
 	snprintf(text, sizeof(text), "{\"id\":\"c1\",\"pid\":%d,\"bundle\":\"%s\"}", getpid(), bundle);
 	assert_int_equal(run("/nonexistent/socket", "createRuntime", text), 1);
-	assert_said("the container has no mount namespace of its own");
+	assert_printed("the container has no mount namespace of its own");
 }
 
 static void bad_stages_and_states_are_refused(void **state)
@@ -318,20 +310,20 @@ static void bad_stages_and_states_are_refused(void **state)
 	assert_int_equal(run("/x", "createContainer", "{}"), 2);
 	assert_int_equal(run("/x", "", "{}"), 2);
 	assert_int_equal(run("/x", "createRuntime", ""), 1);
-	assert_said("the container's state is not a JSON object");
+	assert_printed("the container's state is not a JSON object");
 	assert_int_equal(run("/x", "createRuntime", "{\"id\":\"c1\",\"bundle\":\"/b\",\"pid\":0}"), 1);
-	assert_said("the state names no process");
+	assert_printed("the state names no process");
 	assert_int_equal(run("/x", "createRuntime", "{\"id\":\"c1\",\"bundle\":\"/nonexistent\","
 						    "\"pid\":1}"), 1);
-	assert_said("/nonexistent/config.json cannot be read");
+	assert_printed("/nonexistent/config.json cannot be read");
 }
 
 static void help_and_version_are_there(void **state)
 {
 	assert_int_equal(run("/x", "--help", ""), 0);
-	assert_said("io.dmuser.volume.NAME");
+	assert_printed("io.dmuser.volume.NAME");
 	assert_int_equal(run("/x", "--version", ""), 0);
-	assert_said("dmuser-oci-hook ");
+	assert_printed("dmuser-oci-hook ");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -342,6 +334,7 @@ int main(void)
 		TEST(what_dmuserd_refuses_is_told_and_released),
 		TEST(an_answer_without_the_volumes_device_is_given_up),
 		TEST(an_error_names_what_the_annotation_says),
+		TEST(an_option_that_is_a_size_takes_a_unit),
 		TEST(an_init_that_dies_in_between_is_seen),
 		TEST(a_container_that_asks_for_nothing_costs_nothing),
 		TEST(a_bad_annotation_is_told_and_nothing_is_made),

@@ -2,61 +2,24 @@
 /* What a person is told of a volume beyond what the reply says: its other name, and what to do. */
 #include "cmocka-all.h"
 #include "ctl/volume-view.h"
-#include "util/cleanup.h"
+#include "made-root.h"
 
-#include <ftw.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static char root[64];
-
-static void put(const char *path, const char *text)
-{
-	char whole[256];
-	FILE *file;
-
-	snprintf(whole, sizeof(whole), "%s%s", root, path);
-	for (char *slash = whole + strlen(root); (slash = strchr(slash + 1, '/'));) {
-		*slash = 0;
-		assert_true(mkdir(whole, 0700) == 0 || errno == EEXIST);
-		*slash = '/';
-	}
-	file = fopen(whole, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static int set_up(void **state)
-{
-	strcpy(root, "/tmp/dmuser-view.XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
-{
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 static void is_link(const char *volume, const char *expected)
 {
 	struct json_object *object = json_tokener_parse(volume);
 	char link[VOLUME_VIEW_LINK_SIZE];
 
-	assert_string_equal(volume_view_link(object, root, link), expected);
+	assert_string_equal(volume_view_link(object, made_root, link), expected);
 	json_object_put(object);
 }
 
 static void the_name_in_dev_mapper_is_the_one_that_the_kernel_has(void **state)
 {
-	put("/sys/block/dm-3/dm/uuid", "DMUSER-u1\n");
-	put("/sys/block/dm-3/dm/name", "dmuser-0-a@12345678\n");
+	made_root_put("/sys/block/dm-3/dm/uuid", "DMUSER-u1\n");
+	made_root_put("/sys/block/dm-3/dm/name", "dmuser-0-a@12345678\n");
 	is_link("{\"device\":\"/dev/dm-3\",\"uuid\":\"u1\"}", "/dev/mapper/dmuser-0-a@12345678");
 	/* Another's by now; not there; none yet; not what a reply of dmuserd's says. */
 	is_link("{\"device\":\"/dev/dm-3\",\"uuid\":\"u2\"}", "");
@@ -100,7 +63,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_name_in_dev_mapper_is_the_one_that_the_kernel_has,
-						set_up, tear_down),
+						made_root_set_up, made_root_tear_down),
 		cmocka_unit_test(what_is_to_be_done_can_be_typed),
 	};
 

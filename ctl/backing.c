@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a volume is to lie in; see backing.h. */
+#include "ctl/backing.h"
+#include "ctl/shell-word.h"
+#include "util/cleanup.h"
+
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+
+enum backing_kind backing_kind_of_mode(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return BACKING_FILE;
+	case S_IFBLK:
+		return BACKING_BLOCK_DEVICE;
+	case S_IFCHR:
+		return BACKING_CHARACTER_DEVICE;
+	case S_IFDIR:
+		return BACKING_DIRECTORY;
+	default:
+		return BACKING_OTHER;
+	}
+}
+
+/* The kernel writes blanks and backslashes of a path as \ooo. */
+static void unescape(char *path)
+{
+	unsigned int code;
+	char *to = path;
+
+	for (const char *from = path; *from;) {
+		if (sscanf(from, "\\%3o", &code) == 1) {
+			*to++ = (char)code;
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = 0;
+}
+
+/* In this process's mount namespace. */
+static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
+{
+	_cleanup_(freep) char *line = NULL;
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[PATH_MAX], where[PATH_MAX], word[SHELL_WORD_SIZE];
+	unsigned int major, minor;
+	size_t capacity = 0;
+
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	f = fopen(path, "re");
+	while (f && getline(&line, &capacity, f) > 0) {
+		/* "ID PARENT MAJOR:MINOR ROOT PLACE …" */
+		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, where) != 3 ||
+		    makedev(major, minor) != device)
+			continue;
+		unescape(where);
+		snprintf(ret->who, sizeof(ret->who), "mounted at %s", where);
+		snprintf(ret->advice, sizeof(ret->advice), "umount %.*s", PATH_MAX,
+			 shell_word(where, word, sizeof(word)));
+		return true;
+	}
+	return false;
+}
+
+/* The line of a file below the device's folder in /sys; "" if it cannot be read. */
+static void read_line(const char *folder, const char *file, char *out, size_t size)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[PATH_MAX];
+
+	out[0] = 0;
+	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 300, folder, file);
+	f = fopen(path, "re");
+	if (f && !fgets(out, (int)size, f))
+		out[0] = 0;
+	out[strcspn(out, "\n")] = 0;
+}
+
+/* A device-mapper or md device, or another that the kernel has put on top. */
+static bool find_holder(const char *folder, struct backing_user *ret)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	char path[PATH_MAX], name[160], file[300];
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%.*s/holders", PATH_MAX - 16, folder);
+	d = opendir(path);
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(file, sizeof(file), "holders/%s/dm/name", entry->d_name);
+		read_line(folder, file, name, sizeof(name));
+		snprintf(ret->who, sizeof(ret->who), "part of /dev/%s%s%s%s", entry->d_name,
+			 name[0] ? " (" : "", name, name[0] ? ")" : "");
+		if (name[0])
+			snprintf(ret->advice, sizeof(ret->advice),
+				 "end what uses that, and then: dmsetup remove %s", name);
+		else if (strncmp(entry->d_name, "md", 2) == 0)
+			snprintf(ret->advice, sizeof(ret->advice),
+				 "end what uses that, and then: mdadm --stop /dev/%s", entry->d_name);
+		else
+			snprintf(ret->advice, sizeof(ret->advice), "end what uses /dev/%s", entry->d_name);
+		return true;
+	}
+	return false;
+}
+
+static bool find_swap(const char *folder, const char *root, struct backing_user *ret)
+{
+	_cleanup_(freep) char *line = NULL, *real = realpath(folder, NULL);
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[PATH_MAX];
+	size_t capacity = 0;
+
+	snprintf(path, sizeof(path), "%s/proc/swaps", root);
+	f = fopen(path, "re");
+	while (f && real && getline(&line, &capacity, f) > 0) {
+		line[strcspn(line, " \t\n")] = 0;
+		if (strncmp(line, "/dev/", 5) != 0 || strcmp(line + 5, strrchr(real, '/') + 1) != 0)
+			continue;
+		snprintf(ret->who, sizeof(ret->who), "used as swap space");
+		snprintf(ret->advice, sizeof(ret->advice), "swapoff %.*s", PATH_MAX, line);
+		return true;
+	}
+	return false;
+}
+
+static bool find_at(dev_t device, const char *root, struct backing_user *ret)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", root, major(device), minor(device));
+	return find_mount(device, root, ret) || find_holder(folder, ret) || find_swap(folder, root, ret);
+}
+
+static void prepend(char *text, size_t size, const char *before)
+{
+	size_t length = strlen(before);
+
+	memmove(text + length, text, size - length);
+	memcpy(text, before, length);
+	text[size - 1] = 0;
+}
+
+/* Who has a partition has the whole. */
+static void find_in_partitions(dev_t device, const char *root, struct backing_user *ret)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	char folder[PATH_MAX], file[300], text[32];
+	unsigned int major, minor;
+	struct dirent *entry;
+
+	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", root, major(device), minor(device));
+	d = opendir(folder);
+	while (d && (entry = readdir(d))) {
+		snprintf(file, sizeof(file), "%s/dev", entry->d_name);
+		if (entry->d_name[0] == '.')
+			continue;
+		read_line(folder, file, text, sizeof(text));
+		if (sscanf(text, "%u:%u", &major, &minor) == 2 &&
+		    find_at(makedev(major, minor), root, ret)) {
+			prepend(ret->who, sizeof(ret->who), "a partition of it is ");
+			return;
+		}
+	}
+}
+
+void backing_find_user(dev_t device, const char *root, struct backing_user *ret_user)
+{
+	*ret_user = (struct backing_user){};
+	if (!find_at(device, root, ret_user))
+		find_in_partitions(device, root, ret_user);
+}
+
+bool backing_is_short(const char *path, struct backing_shortage *ret_shortage)
+{
+	struct statvfs fs;
+	struct stat st;
+	uint64_t has;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || statvfs(path, &fs) < 0 || fs.f_blocks == 0)
+		return false;
+	has = (uint64_t)st.st_blocks * 512;
+	if ((uint64_t)st.st_size <= has)
+		return false;
+	*ret_shortage = (struct backing_shortage){
+		.needed_bytes = (uint64_t)st.st_size - has,
+		.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
+	};
+	return ret_shortage->needed_bytes > ret_shortage->free_bytes;
+}
+
+const char *backing_path(struct json_object *options)
+{
+	if (!options)
+		return NULL;
+	json_object_object_foreach(options, key, value) {
+		const char *text = json_object_get_string(value);
+
+		(void)key;
+		if (text && text[0] == '/')
+			return text;
+	}
+	return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is looked up after an error, so that it can be explained: what dmuserd knows of the volume, or
+ * of others of that name, and what this machine shows of the backing. What cannot be had is left out:
+ * the error itself is what is told.
+ */
+#pragma once
+
+#include "api/dmuser.h"
+#include "ctl/backing.h"
+
+#include <stdbool.h>
+
+struct inquiry {
+	struct json_object *volume; /* the one that is meant, or in the way; NULL: not known */
+	struct json_object *others; /* those of that name that other owners have; NULL: not known */
+	enum backing_kind backing;
+	struct backing_user user;
+};
+
+/*
+ * connection NULL: dmuserd is not asked. is_root: sees others' volumes. request: what was asked for;
+ * NULL: not known.
+ */
+void inquire(struct dmuser_connection *connection, bool is_root, const char *error,
+	     struct json_object *parameters, struct json_object *request, struct inquiry *ret_inquiry);
+void inquiry_done(struct inquiry *inquiry);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who has a block device, on a machine that is made up, and what a file with holes may still take. */
+#include "cmocka-all.h"
+#include "ctl/backing.h"
+#include "made-root.h"
+#include "util/cleanup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+static void is_had_by(dev_t device, const char *who, const char *advice)
+{
+	struct backing_user user;
+
+	backing_find_user(device, made_root, &user);
+	assert_string_equal(user.who, who);
+	assert_string_equal(user.advice, advice);
+}
+
+static void who_has_a_device_is_found(void **state)
+{
+	made_root_put("/proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+				    "31 20 7:0 /sub /mnt\\040a rw shared:1 - ext4 /dev/loop0 rw\n");
+	made_root_put("/proc/swaps", "Filename Type\n/dev/9:9 partition 8 0 -2\n");
+	made_root_put("/sys/dev/block/8:16/holders/dm-3/dm/name", "vg-home\n");
+	made_root_put("/sys/dev/block/8:32/holders/md0/x", "");
+	made_root_put("/sys/dev/block/8:48/sdd1/dev", "8:1\n");
+	made_root_put("/sys/dev/block/9:9/x", "");
+	is_had_by(makedev(7, 0), "mounted at /mnt a", "umount '/mnt a'");
+	is_had_by(makedev(8, 16), "part of /dev/dm-3 (vg-home)",
+		  "end what uses that, and then: dmsetup remove vg-home");
+	is_had_by(makedev(8, 32), "part of /dev/md0", "end what uses that, and then: mdadm --stop /dev/md0");
+	is_had_by(makedev(8, 48), "a partition of it is mounted at /", "umount /");
+	is_had_by(makedev(9, 9), "used as swap space", "swapoff /dev/9:9");
+	is_had_by(makedev(7, 1), "", "");
+}
+
+static void only_a_file_with_holes_can_be_short(void **state)
+{
+	char path[128], full[4096] = { 1 };
+	struct backing_shortage shortage;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/image", made_root);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, full, sizeof(full)), sizeof(full));
+	assert_int_equal(fsync(fd), 0);
+	assert_false(backing_is_short(path, &shortage));
+	assert_int_equal(ftruncate(fd, INT64_C(1) << 43), 0);
+	assert_true(backing_is_short(path, &shortage));
+	assert_true(shortage.needed_bytes > shortage.free_bytes);
+	close(fd);
+	assert_false(backing_is_short("/dev/null", &shortage));
+	assert_false(backing_is_short("/nonexistent", &shortage));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_has_a_device_is_found, made_root_set_up, made_root_tear_down),
+		cmocka_unit_test_setup_teardown(only_a_file_with_holes_can_be_short, made_root_set_up, made_root_tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
