@@ -53,15 +53,15 @@ install_dmuser() {
 	"$tree/packaging/install" --no-prepare --build "${1-$build}"
 }
 
-# All that differs on disk from the machine before it was booted, a path and a checksum a line; but journals,
-# what is private to a boot, and what other programs keep for themselves: the key that DKMS made for this machine's
-# modules, and the copies that groupadd and ldconfig make of what they change.
+# All that differs on disk from the machine before it was booted, a path and a checksum a line; but journals, the
+# build directory, what is private to a boot, and what other programs keep for themselves: the key that DKMS made for
+# this machine's modules, and the copies that groupadd and ldconfig make of what they change.
 changes() {
 	(
 		cd /run/vm/written
 		find . \( -path ./tmp -o -path ./var/log -o -path ./var/tmp -o -path ./root -o -path ./var/lib/systemd \
 			-o -path './var/lib/dkms/mok.*' -o -path './etc/*-' -o -path './var/cache' \
-			-o -path ./etc/ld.so.cache -o -path './etc/.pwd.lock' \) -prune -o -print |
+			-o -path ".$build" -o -path ./etc/ld.so.cache -o -path './etc/.pwd.lock' \) -prune -o -print |
 			while read -r path; do
 				if [[ -d $path && ! -L $path ]]; then
 					[[ -d /run/vm/host/$path ]] || echo "$path/"
@@ -82,6 +82,12 @@ found() {
 	shift
 	"$@" || status=$?
 	((status == 0 || status == nothing)) || echo "$*: status $status"
+}
+
+# As it was before anything was tried.
+is_as_before() {
+	changes | diff "$work/before" -
+	[[ -z $(traces) ]] || { traces && return 1; }
 }
 
 # What the kernel and systemd know of dmuser: what is printed counts.
@@ -107,6 +113,11 @@ has_new_main() {
 	local pid
 	pid=$(main_pid "$1")
 	[[ $pid != 0 && $pid != "$2" ]] && systemctl -q is-active "$1"
+}
+
+# runs_file UNIT FILE: its main process does, and not one that was in FILE's place before.
+runs_file() {
+	cmp "/proc/$(main_pid "$1")/exe" "$2"
 }
 
 # A file system on a volume, and a writer that notes every round; a round is on stable storage, or it failed.
