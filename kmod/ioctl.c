@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * ioctl(2) on a channel: what it is told, and what it opts in to. Structures grow at their ends, so
- * an ioctl is known by its number without its size, and any size is taken. Trusts nothing that it
- * copies in, and never copies with a lock held.
+ * an ioctl is known by its number without its size, and any size is taken that the first version's
+ * structure fits into. Trusts nothing that it copies in, and never copies with a lock held.
  */
 #include <linux/kernel.h>
 #include <linux/uaccess.h>
@@ -11,6 +11,10 @@
 #include "target.h"
 
 #define DMU_IOC_SIZELESS(cmd)	((cmd) & ~(unsigned int)IOCSIZE_MASK)
+
+/* The structures' first sizes: these stay when the structures grow. */
+#define DMU_INFO_SIZE_MIN	72
+#define DMU_BATCH_SIZE_MIN	8
 
 static void dmu_ioctl_describe(struct dmu_channel *c, struct dm_user_info *ret_info)
 {
@@ -44,7 +48,9 @@ static long dmu_ioctl_info(struct dmu_channel *c, void __user *to, size_t size)
 	struct dm_user_info info;
 	size_t known = min(size, sizeof(info));
 
-	BUILD_BUG_ON(sizeof(info) != 72);
+	BUILD_BUG_ON(sizeof(info) != DMU_INFO_SIZE_MIN);
+	if (size < DMU_INFO_SIZE_MIN)
+		return -EINVAL;
 
 	dmu_ioctl_describe(c, &info);
 	if (copy_to_user(to, &info, known) || clear_user(to + known, size - known))
@@ -70,7 +76,9 @@ static long dmu_ioctl_batch(struct dmu_channel *c, const void __user *from, size
 	struct dm_user_batch batch;
 	int ret;
 
-	BUILD_BUG_ON(sizeof(batch) != 8);
+	BUILD_BUG_ON(sizeof(batch) != DMU_BATCH_SIZE_MIN);
+	if (size < DMU_BATCH_SIZE_MIN)
+		return -EINVAL;
 
 	ret = copy_struct_from_user(&batch, sizeof(batch), from, size);
 	if (ret)

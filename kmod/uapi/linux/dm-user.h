@@ -7,8 +7,9 @@
  * any size of read() and write() works, down to one byte. read() yields requests, each a struct
  * dm_user_message that a WRITE's payload follows; one read() never crosses the end of a header or
  * of a payload. write() takes answers: the request's message with its `type` replaced by a result
- * (enum dm_user_response; and `len`, where DM_USER_IOC_BATCH says so), then, for a READ that succeeded, the request's `len` bytes. Answers come
- * in any order, on the channel that the request went out on.
+ * (enum dm_user_response; and `len`, where DM_USER_IOC_BATCH says so), then, for a READ that
+ * succeeded, the request's `len` bytes. Answers come in any order, on the channel that the request
+ * went out on.
  *
  * Values are in the machine's own byte order. This is the only copy of the ABI: user space builds
  * with -Ikmod/uapi, the module includes the same file. Nothing in here may ever change its value.
@@ -141,9 +142,10 @@ struct dm_user_message {
  * Version 2: what a channel is asked, and asked to do, by ioctl().
  *
  * Every structure may grow at its end. The number of an ioctl carries the size that the caller
- * knows, and any size is taken: what an older caller does not know is not written to it, or taken
- * as 0 from it; what this kernel does not know is written as 0, and refused with E2BIG unless it
- * is 0. Layouts are the same for 32-bit callers. Padding is 0 both ways.
+ * knows. One that is smaller than the structure was in version 2 is refused with EINVAL; any other
+ * is taken: what an older caller does not know is not written to it, or taken as 0 from it; what
+ * this kernel does not know is written as 0, and refused with E2BIG unless it is 0. Layouts are the
+ * same for 32-bit callers. Padding is 0 both ways.
  */
 #define DM_USER_ABI_VERSION	2
 
@@ -207,7 +209,7 @@ struct dm_user_batch {
 	__u32 padding;
 };
 
-/* Works at any time, also on a channel that carries nothing any more. Errors: EFAULT. */
+/* Works at any time, also on a channel that carries nothing any more. Errors: EFAULT, EINVAL. */
 #define DM_USER_IOC_INFO	_IOR(DM_USER_IOC_TYPE, 0, struct dm_user_info)
 
 /*
@@ -221,11 +223,11 @@ struct dm_user_batch {
  *
  * write() takes answers, one right behind the other, and returns the bytes of those that it took:
  * always whole answers, and all of them unless something is wrong with the rest (a page that is
- * missing, a signal, the channel's end, or a lock that would have to be waited for under O_NONBLOCK),
- * which the next write() will say if it still is. `len` is the number of bytes
- * that follow the header: the request's `len` for a READ that succeeded, else 0. Any other, and an
- * answer that the write() holds only a part of, is a bad answer like an unknown seq: the write
- * fails with EINVAL and breaks the channel. Answers before the bad one have been taken.
+ * missing, a signal, the channel's end, or another writer that would have to be waited for under
+ * RWF_NOWAIT), which the next write() will say if it still is. `len` is the number of bytes that
+ * follow the header: the request's `len` for a READ that succeeded, else 0. Any other, and an answer
+ * that the write() holds only a part of, is a bad answer like an unknown seq: the write fails with
+ * EINVAL and breaks the channel. Answers before the bad one have been taken.
  *
  * Errors: EBUSY in the middle of a message; E2BIG or EINVAL for what this kernel does not know;
  * EIO, ESTALE or ENOTBLK if the channel carries nothing any more; EINTR; EFAULT.
