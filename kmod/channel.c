@@ -62,7 +62,7 @@ int dmu_channel_claim(struct dmu_channel *c, struct dmu_stream *s)
 static void dmu_channel_recount(struct dmu_channel *c)
 {
 	unsigned int most = c->target->options.max_outstanding;
-	bool full = most && c->nr_requests >= most;
+	bool full = most && c->nr_outstanding >= most;
 
 	if (likely(full == c->full))
 		return;
@@ -78,7 +78,7 @@ void dmu_channel_taken(struct dmu_channel *c)
 {
 	lockdep_assert_held(&c->lock);
 
-	c->nr_requests++;
+	c->nr_outstanding++;
 	dmu_channel_recount(c);
 }
 
@@ -89,7 +89,7 @@ bool dmu_channel_dropped(struct dmu_channel *c)
 
 	lockdep_assert_held(&c->lock);
 
-	c->nr_requests--;
+	c->nr_outstanding--;
 	dmu_channel_recount(c);
 	return was_full;
 }
@@ -109,15 +109,15 @@ void dmu_channel_unclaim_ended(struct dmu_channel *c, struct dmu_stream *s, stru
 }
 
 /* The worker has read all of @req: its answer may come. Called with c->lock held. */
-void dmu_channel_outstanding(struct dmu_channel *c, struct dmu_request *req)
+void dmu_channel_answerable(struct dmu_channel *c, struct dmu_request *req)
 {
 	lockdep_assert_held(&c->lock);
 
-	list_add_tail(&req->link, &c->outstanding);
+	list_add_tail(&req->link, &c->answerable);
 	hlist_add_head(&req->hash, dmu_channel_chain(c, req->seq));
 }
 
-/* The outstanding request @seq, or NULL; c->lock held. */
+/* The request @seq, if it may be answered, or NULL; c->lock held. */
 struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 {
 	struct dmu_request *req;
@@ -131,7 +131,7 @@ struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq)
 	return NULL;
 }
 
-/* Takes an outstanding request out of the channel's lists; c->lock held. */
+/* Takes a request that may be answered out of the channel's lists; c->lock held. */
 void dmu_channel_take(struct dmu_channel *c, struct dmu_request *req)
 {
 	lockdep_assert_held(&c->lock);
@@ -140,7 +140,7 @@ void dmu_channel_take(struct dmu_channel *c, struct dmu_request *req)
 	list_del(&req->link);
 }
 
-/* Takes an outstanding request from the channel, to fail it. */
+/* Takes a request that may be answered from the channel, to fail it. */
 void dmu_channel_orphan(struct dmu_channel *c, struct dmu_request *req, struct dmu_orphans *o)
 {
 	lockdep_assert_held(&c->lock);
@@ -183,9 +183,9 @@ void dmu_channel_collect(struct dmu_channel *c, enum dmu_fate fate, struct dmu_o
 {
 	lockdep_assert_held(&c->lock);
 
-	list_splice_tail_init(&c->outstanding,
+	list_splice_tail_init(&c->answerable,
 			      fate == DMU_FATE_REPEATS ? &o->repeated : &o->failed);
-	c->nr_requests = !!c->in.req + !!c->out.req;
+	c->nr_outstanding = !!c->in.req + !!c->out.req;
 	dmu_channel_recount(c);
 	dmu_channel_orphan_stream(c, &c->in, fate, o);
 	dmu_channel_orphan_stream(c, &c->out, fate, o);
@@ -208,7 +208,7 @@ static struct dmu_channel *dmu_channel_new(struct dmu_target *t)
 	c->index_mask = chains - 1;
 	c->target = t;
 	spin_lock_init(&c->lock);
-	INIT_LIST_HEAD(&c->outstanding);
+	INIT_LIST_HEAD(&c->answerable);
 	dmu_stream_init(&c->out);
 	dmu_stream_init(&c->in);
 	return c;
@@ -258,7 +258,7 @@ static int dmu_channel_release(struct inode *inode, struct file *file)
 	struct dmu_channel *c = file->private_data;
 
 	dmu_roster_leave(c->target, c);
-	WARN_ON_ONCE(c->nr_requests);
+	WARN_ON_ONCE(c->nr_outstanding);
 	dmu_channel_free(c);
 	return 0;
 }

@@ -37,9 +37,11 @@ struct dmu_target;
  * @ends:	DMU_BROKEN and the like, or 0 while it is live; also changed with target->lock held
  *		only, so either lock keeps it
  * @full:	it holds as many requests as it may, and is counted in target->nr_full
- * @nr_requests: delivered requests whose bios have not ended: outstanding, @out.req, @in.req
+ * @nr_outstanding: requests that were delivered to it and not answered: what @answerable holds,
+ *		@out.req, @in.req
  * @written:	0, or the lowest number of a FLUSH that covers the write that was last answered
- * @outstanding: read to the end and not answered, in the order of delivery
+ * @answerable:	of those, the ones that were read to the end and whose answer has not begun, in
+ *		the order of delivery
  * @index:	the same requests, by seq
  * @stats:	of what was answered on it
  */
@@ -57,9 +59,9 @@ struct dmu_channel {
 	spinlock_t lock;
 	u8 ends;
 	bool full;
-	unsigned int nr_requests;
+	unsigned int nr_outstanding;
 	u64 written;
-	struct list_head outstanding;
+	struct list_head answerable;
 	struct hlist_head *index;
 	struct dmu_stats stats;
 };
@@ -71,7 +73,7 @@ int dmu_channel_claim(struct dmu_channel *c, struct dmu_stream *s);
 void dmu_channel_unclaim_ended(struct dmu_channel *c, struct dmu_stream *s, struct dmu_orphans *o);
 void dmu_channel_taken(struct dmu_channel *c);
 bool dmu_channel_dropped(struct dmu_channel *c);
-void dmu_channel_outstanding(struct dmu_channel *c, struct dmu_request *req);
+void dmu_channel_answerable(struct dmu_channel *c, struct dmu_request *req);
 struct dmu_request *dmu_channel_find(struct dmu_channel *c, u64 seq);
 void dmu_channel_take(struct dmu_channel *c, struct dmu_request *req);
 void dmu_channel_orphan(struct dmu_channel *c, struct dmu_request *req, struct dmu_orphans *o);

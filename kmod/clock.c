@@ -187,7 +187,8 @@ static bool dmu_sweep_late(struct dmu_sweep *s, struct dmu_request *req)
 	}
 	if (time_after_eq(s->now, req->clock + k->request)) {
 		s->t->nr_timed_out++;
-		trace_dm_user_timeout(s->t, req);
+		/* under the locks: with requeue the request stays where others may end it */
+		trace_dm_user_timeout(s->t, req, jiffies_to_msecs(s->now - req->clock));
 		return true;
 	}
 	dmu_sweep_note(s, req->clock);
@@ -244,7 +245,7 @@ static void dmu_sweep_channel(struct dmu_sweep *s, struct dmu_channel *c)
 	spin_lock(&c->lock);
 	late = dmu_sweep_stream(s, c, &c->out);
 	late |= dmu_sweep_stream(s, c, &c->in);
-	list_for_each_entry_safe(req, next, &c->outstanding, link) {
+	list_for_each_entry_safe(req, next, &c->answerable, link) {
 		if (!dmu_sweep_late(s, req))
 			continue;
 		late = true;
@@ -289,6 +290,7 @@ static void dmu_sweep_attach(struct dmu_sweep *s)
 	}
 	k->deserted = true;
 	s->deserted = true;
+	dmu_target_event(t);
 	dmu_roster_orphan_all(t, &s->orphans);
 }
 

@@ -72,8 +72,11 @@ blk_status_t dmu_flush_end(struct dmu_target *t, struct dmu_request *req, blk_st
 		return status;
 
 	spin_lock(&t->lock);
-	if (status == BLK_STS_OK && req->flush <= f->doomed)
+	if (status == BLK_STS_OK && req->flush <= f->doomed) {
+		/* its worker was counted as having answered it well, and is not to blame */
+		dmu_stats_failed(t, req);
 		status = BLK_STS_IOERR;
+	}
 	if (status != BLK_STS_OK) {
 		dmu_flush_failed(t, req);
 	} else {

@@ -49,4 +49,4 @@ MODULE_DESCRIPTION("device-mapper target whose requests a process answers");
 MODULE_AUTHOR("The dmuser developers");
 MODULE_LICENSE("GPL");
 /* the same number as dmu_target_type.version, where a modinfo or /sys/module reader finds it */
-MODULE_VERSION("1.3.0");
+MODULE_VERSION("1.4.0");

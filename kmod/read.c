@@ -18,6 +18,7 @@
 #include "copy.h"
 #include "request.h"
 #include "target.h"
+#include "trace.h"
 
 /* The current request's message begins; it is claimed. */
 static void dmu_read_begin(struct dmu_channel *c)
@@ -45,6 +46,8 @@ static int dmu_read_claim(struct dmu_channel *c, size_t room)
 	ret = dmu_target_deliver(c->target, c, room);
 	if (ret)
 		return ret;
+	/* it is claimed, so it stays, and nobody waits for a lock meanwhile */
+	trace_dm_user_deliver(c, out->req);
 	dmu_read_begin(c);
 	return 0;
 }
@@ -79,7 +82,7 @@ static bool dmu_read_unclaim(struct dmu_channel *c, struct dmu_orphans *orphans)
 	if (dmu_channel_unclaim(c, out, orphans)) {
 		more = dmu_read_left(out);
 		if (!more) {
-			dmu_channel_outstanding(c, out->req);
+			dmu_channel_answerable(c, out->req);
 			dmu_stream_set(out, NULL);
 		}
 	}

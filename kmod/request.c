@@ -12,6 +12,7 @@
 
 #include "flush.h"
 #include "target.h"
+#include "trace.h"
 
 /*
  * The ABI's first fourteen flags are the block layer's first fourteen, in its order, so one shift
@@ -152,15 +153,14 @@ struct bvec_iter dmu_request_payload_in(struct dmu_request *req, u64 response)
 
 /**
  * dmu_request_status - what the submitter is told
- * @req:	the request that was answered
- * @response:	an enum dm_user_response
+ * @req:	the request, which was answered
  *
  * "Not supported" is passed on only where the submitter has another way. For a flush it would be
  * taken as "no cache, nothing to flush", and fsync would report success for data that is not safe.
  */
-blk_status_t dmu_request_status(struct dmu_request *req, u64 response)
+blk_status_t dmu_request_status(struct dmu_request *req)
 {
-	switch (response) {
+	switch (req->response) {
 	case DM_USER_RESP_SUCCESS:
 		return BLK_STS_OK;
 	case DM_USER_RESP_UNSUPPORTED:
@@ -215,6 +215,7 @@ void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t
 		status = dmu_flush_end(t, req, status);
 	if (unlikely(status == BLK_STS_IOERR))
 		atomic64_inc(&t->errors);
+	trace_dm_user_end(t, req, status);
 	bio->bi_status = status;
 	bio_endio(bio);
 }

@@ -7,7 +7,7 @@
  *
  *   the target's queue		waits for a channel			target->lock
  *   a channel's out stream	being read by the worker		channel->lock
- *   a channel's outstanding	read to its end, not yet answered	channel->lock
+ *   a channel's answerable	read to its end, answer not begun	channel->lock
  *   a channel's in stream	its answer's payload is coming in	channel->lock
  *   a function's local list	about to be ended or queued again	nobody else can see it
  *
@@ -29,13 +29,13 @@ struct dmu_target;
 /**
  * struct dmu_request - a bio's per-bio data
  * @link:	in the owner's list
- * @hash:	in the channel's index while outstanding
+ * @hash:	in the channel's index while it may be answered
  * @seq:	given at the first delivery, kept by a repeat; before, all ones
  * @clock:	jiffies when its time began to run (clock.c)
  * @awaits:	0: its time runs; else the attachment that it begins with (clock.c)
  * @flush:	of a FLUSH: its number (flush.c)
  * @mapped_ns:	monotonic time of its mapping
- * @status:	how it ends, once it is answered (write.c)
+ * @response:	an enum dm_user_response, once it is answered (write.c)
  * @repeat:	it was delivered before, on a channel that has ended
  * @restarted:	its clock was, for a repeat
  * @expired:	its time was over once
@@ -50,7 +50,7 @@ struct dmu_request {
 	u64 flush;
 	u64 mapped_ns;
 	u32 awaits;
-	blk_status_t status;
+	u8 response;
 	bool repeat;
 	bool restarted;
 	bool expired;
@@ -99,7 +99,7 @@ struct dmu_request *dmu_request_init(struct bio *bio);
 void dmu_request_describe(struct dmu_request *req, sector_t begin, struct dm_user_message *ret_msg);
 struct bvec_iter dmu_request_payload_out(struct dmu_request *req);
 struct bvec_iter dmu_request_payload_in(struct dmu_request *req, u64 response);
-blk_status_t dmu_request_status(struct dmu_request *req, u64 response);
+blk_status_t dmu_request_status(struct dmu_request *req);
 bool dmu_request_may_be_cached(struct dmu_request *req, u64 response);
 void dmu_request_end(struct dmu_target *t, struct dmu_request *req, blk_status_t status);
 

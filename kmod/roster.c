@@ -15,6 +15,11 @@
  *   - with `on_close error` they fail at once, as in version 1;
  *   - either way a channel that is opened after the break gets no request before that: it is held.
  *
+ * Channels that were open before the break go on. They are taken for the same worker's, which sees
+ * that one of its channels broke, and knows what that one's thread still does; and a worker with
+ * many threads must not stand still for one. Where they belong to different workers, only their
+ * supervisor can say that one of them does nothing any more: it fences.
+ *
  * Never sleeps but to end requests, and never waits for a worker.
  */
 #include "roster.h"
@@ -41,8 +46,10 @@ static void dmu_roster_lose(struct dmu_target *t, struct dmu_channel *c)
 	lockdep_assert_held(&t->lock);
 
 	dmu_flush_lose(t, c);
-	if (!--t->nr_live)
+	if (!--t->nr_live) {
 		dmu_clock_alone(t);
+		dmu_target_event(t);
+	}
 }
 
 static void dmu_roster_finish(struct dmu_target *t, struct dmu_channel *c, unsigned int how)
@@ -125,6 +132,7 @@ void dmu_roster_break_locked(struct dmu_target *t, struct dmu_channel *c, struct
 	if (!t->nr_broken)
 		WRITE_ONCE(t->held_from, t->nr_opens);
 	WRITE_ONCE(t->nr_broken, t->nr_broken + 1);
+	dmu_target_event(t);
 	if (!t->options.requeue)
 		dmu_channel_collect(c, DMU_FATE_FAILS, o);
 }

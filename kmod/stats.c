@@ -2,7 +2,7 @@
 /*
  * Statistics. Each channel counts what is answered on it, under the lock that an answer takes
  * anyway, so counting costs no shared cache line and no atomic operation. Who asks adds the
- * channels up. What no worker answered is counted at the target: that is rare.
+ * channels up. What the module itself fails is counted at the target: that is rare.
  */
 #include "stats.h"
 
@@ -44,7 +44,7 @@ void dmu_stats_answered(struct dmu_stats *s, struct dmu_request *req, bool succe
 	stat->buckets[min(ilog2(ns | 1), DMU_STATS_BUCKETS - 1)]++;
 }
 
-/* A request fails that no worker answered. Takes no lock. */
+/* The module fails a request: unanswered, or a FLUSH that is doomed (flush.c). Takes no lock. */
 void dmu_stats_failed(struct dmu_target *t, struct dmu_request *req)
 {
 	atomic64_inc(&t->failed[dmu_request_type(dmu_request_bio(req))]);
@@ -111,8 +111,9 @@ static void dmu_stats_sum(struct dmu_target *t, unsigned int operation, struct d
  * @maxlen:	likewise; what does not fit is cut off, and device-mapper asks again with more room
  *
  * A line for each operation: NAME ANSWERED BYTES ERRORS FAILED NS [I:N]..., all but the name
- * numbers; what is added later gets lines of its own, at the end. FAILED is how many ended with EIO
- * without an answer; the rest is as in struct dmu_stat, I:N for each bucket that is not 0.
+ * numbers; what is added later gets lines of its own, at the end. FAILED is how many the module had
+ * end with EIO: without an answer, or, a FLUSH, against it. The rest is as in struct dmu_stat, I:N
+ * for each bucket that is not 0.
  *
  * Returns how long the result is.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Statistics: what was answered, and how long it took, by operation.
+ * Statistics: what was answered, and how long it took, by operation. All count from the load of the
+ * target's table, or from the last `reset_stats`; a reload makes a new target, which begins at 0.
  */
 #ifndef DMU_STATS_H
 #define DMU_STATS_H

@@ -21,6 +21,26 @@ static void dmu_target_free(struct device *dev)
 	kfree(container_of(dev, struct dmu_target, dev));
 }
 
+static void dmu_target_event_work(struct work_struct *work)
+{
+	struct dmu_target *t = container_of(work, struct dmu_target, event);
+
+	dm_table_event(t->ti->table);
+}
+
+/*
+ * Tells whoever waits for the device (`dmsetup wait`) that its status wants to be looked at: a
+ * channel broke, the last one ended, or the attach time-out is over. device-mapper takes a mutex
+ * for that, so a work does it. Several at once are one.
+ */
+void dmu_target_event(struct dmu_target *t)
+{
+	lockdep_assert_held(&t->lock);
+
+	if (!t->gone)
+		schedule_work(&t->event);
+}
+
 /**
  * dmu_target_new - a target that nobody can find yet
  * @ti:		as dm knows it
@@ -48,6 +68,7 @@ struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
 	INIT_LIST_HEAD(&t->queue);
 	INIT_LIST_HEAD(&t->channels);
 	dmu_clock_init(t);
+	INIT_WORK(&t->event, dmu_target_event_work);
 
 	ret = dmu_node_init(t, name, dmu_target_free);
 	if (ret) {
@@ -113,6 +134,21 @@ void dmu_target_wake_all(struct dmu_target *t)
 }
 
 /**
+ * dmu_target_refuse - count a request that fails while it is mapped
+ * @t:		the target
+ * @req:	the request; NULL for an operation that has no name, nor numbers of its own
+ *
+ * Returns what map() is to return.
+ */
+int dmu_target_refuse(struct dmu_target *t, struct dmu_request *req)
+{
+	atomic64_inc(&t->errors);
+	if (req)
+		dmu_stats_failed(t, req);
+	return DM_MAPIO_KILL;
+}
+
+/**
  * dmu_target_add - queue a request that is being mapped
  * @t:		the target
  * @req:	the request; it may have ended by the time this returns
@@ -123,7 +159,6 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 {
 	int ret = DM_MAPIO_SUBMITTED;
 
-	trace_dm_user_map(t, req);
 	spin_lock(&t->lock);
 	/*
 	 * Asked under the lock: dm raises its flag before it calls presuspend(), which empties the
@@ -141,12 +176,10 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 	}
 	spin_unlock(&t->lock);
 
-	if (likely(ret == DM_MAPIO_SUBMITTED)) {
+	if (likely(ret == DM_MAPIO_SUBMITTED))
 		dmu_target_wake_one(t);
-	} else if (ret == DM_MAPIO_KILL) {
-		atomic64_inc(&t->errors);
-		dmu_stats_failed(t, req);
-	}
+	else if (ret == DM_MAPIO_KILL)
+		dmu_target_refuse(t, req);
 	return ret;
 }
 
@@ -192,7 +225,6 @@ int dmu_target_deliver(struct dmu_target *t, struct dmu_channel *c, size_t room)
 		req->seq = t->next_seq++;
 	dmu_channel_taken(c);
 	c->out.claimed = true;
-	trace_dm_user_deliver(c, req);
 	fills_up = c->full && t->nr_queued && t->nr_live > 1;
 unlock:
 	spin_unlock(&c->lock);
@@ -242,6 +274,7 @@ void dmu_target_requeue(struct dmu_target *t, struct dmu_orphans *o)
 		after = &req->link;
 		t->nr_queued++;
 		t->nr_repeated++;
+		/* under the lock: once that is free, another channel may have it, and end it */
 		trace_dm_user_requeue(t, req);
 	}
 }
@@ -279,6 +312,7 @@ void dmu_target_end(struct dmu_target *t)
 {
 	dmu_roster_end(t);
 	dmu_clock_stop(t);
+	cancel_work_sync(&t->event);
 }
 
 /* How much there is of what, all at one moment but for the errors. */
@@ -300,7 +334,7 @@ void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts)
 	ret_counts->timed_out = t->nr_timed_out;
 	list_for_each_entry(c, &t->channels, link) {
 		spin_lock(&c->lock);
-		ret_counts->outstanding += c->nr_requests;
+		ret_counts->outstanding += c->nr_outstanding;
 		spin_unlock(&c->lock);
 	}
 	spin_unlock(&t->lock);

@@ -30,12 +30,14 @@
 #define DMU_TARGET_H
 
 #include <linux/blk_types.h>
+#include <linux/cache.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/poll.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "clock.h"
 #include "flush.h"
@@ -49,35 +51,45 @@ struct target_type;
 
 /**
  * struct dmu_target - one target of a table
+ *
+ * In the order of who writes what, because every CPU that submits and every CPU that serves comes
+ * by here with each request. What never changes once bios come is together, and first: all CPUs
+ * keep it. Then what a request writes, all of it under @lock and so in its lines: who gets the lock
+ * gets the rest with it. Sleepers and pollers write @wq under its own lock, while others hold
+ * @lock: lines of its own, with what is asked before a wake-up. What is rare is last, and keeps the
+ * device's reference count, which opens write, off the lines above.
+ *
  * @ti:		the same, as dm knows it; constant, valid while any bio has not ended
  * @begin:	the target's first sector on its device; constant
  * @sectors:	its length; constant
  * @options:	the table line's; constant
- * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
- * @errors:	requests that ended with EIO; atomic
- * @failed:	of those, by operation, the ones that no worker answered; atomic
- * @nr_full:	channels that hold max_outstanding requests; atomic
  *
- * @lock:	protects what follows
+ * @lock:	protects what follows, to @stats
+ * @nr_queued:	number of requests in @queue
  * @queue:	requests that wait for a channel: repeats in the order of their seqs, then those
  *		that have not gone out yet, in theirs
- * @nr_queued:	their number
  * @next_seq:	the next first delivery's
+ * @held_from:	while @nr_broken: channels from this number on are held (see roster.c)
+ * @nr_broken:	channels that are broken, and neither fenced nor released yet
+ * @nr_live:	channels that have not ended
+ * @failing:	`fail` was said, and `unfail` not since: no bio is taken
+ * @gone:	the destructor has run; set once
+ * @flush:	see flush.h
+ * @clock:	see clock.h; some of it is constant
  * @channels:	every open channel
  * @nr_channels: their number
- * @nr_live:	of those, the ones that have not ended
  * @nr_opens:	channels opened so far; a channel's own number is the value before it
- * @nr_broken:	channels that are broken, and neither fenced nor released yet
- * @held_from:	while @nr_broken: channels from this number on are held (see roster.c)
  * @generation:	times that the channels were fenced
  * @nr_repeated: requests that were queued again
  * @nr_timed_out: times that a request's clock was over
- * @failing:	`fail` was said, and `unfail` not since: no bio is taken
- * @gone:	the destructor has run; set once
  * @stats:	of the channels that are released
- * @flush:	see flush.h
- * @clock:	see clock.h; some of it is constant
  *
+ * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
+ * @nr_full:	channels that hold max_outstanding requests; atomic
+ *
+ * @errors:	requests that ended with EIO; atomic
+ * @failed:	of those, by operation, the ones that the module failed itself; atomic
+ * @event:	tells device-mapper that the status wants to be looked at
  * @dev:	owns this memory; its name is the table's NAME
  * @cdev:	what opening the node finds
  * @minor:	constant while the node exists
@@ -88,30 +100,32 @@ struct dmu_target {
 	sector_t begin;
 	sector_t sectors;
 	struct dmu_options options;
-	wait_queue_head_t wq;
-	atomic64_t errors;
-	atomic64_t failed[DMU_STATS_OPERATIONS];
-	atomic_t nr_full;
 
-	spinlock_t lock;
-	struct list_head queue;
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	unsigned int nr_queued;
+	struct list_head queue;
 	u64 next_seq;
+	u64 held_from;
+	unsigned int nr_broken;
+	unsigned int nr_live;
+	bool failing;
+	bool gone;
+	struct dmu_flush flush;
+	struct dmu_clock clock;
 	struct list_head channels;
 	unsigned int nr_channels;
-	unsigned int nr_live;
 	u64 nr_opens;
-	unsigned int nr_broken;
-	u64 held_from;
 	u64 generation;
 	u64 nr_repeated;
 	u64 nr_timed_out;
-	bool failing;
-	bool gone;
 	struct dmu_stats stats;
-	struct dmu_flush flush;
-	struct dmu_clock clock;
 
+	wait_queue_head_t wq ____cacheline_aligned_in_smp;
+	atomic_t nr_full;
+
+	atomic64_t errors ____cacheline_aligned_in_smp;
+	atomic64_t failed[DMU_STATS_OPERATIONS];
+	struct work_struct event;
 	struct device dev;
 	struct cdev cdev;
 	int minor;
@@ -121,7 +135,7 @@ struct dmu_target {
 /**
  * struct dmu_counts - what `dmsetup status` tells of a target
  * @queued:		requests that wait for a channel to take them
- * @outstanding:	requests that a channel has taken and that have not ended
+ * @outstanding:	requests that were delivered to a channel and not answered
  * @channels:		open channels
  * @generation:		times that they were fenced
  * @errors:		requests that ended with EIO so far
@@ -161,6 +175,8 @@ struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
 void dmu_target_end(struct dmu_target *t);
 
 int dmu_target_add(struct dmu_target *t, struct dmu_request *req);
+int dmu_target_refuse(struct dmu_target *t, struct dmu_request *req);
+void dmu_target_event(struct dmu_target *t);
 void dmu_target_return(struct dmu_target *t);
 void dmu_target_count(struct dmu_target *t, struct dmu_counts *ret_counts);
 

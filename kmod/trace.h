@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tracepoints, in /sys/kernel/tracing/events/dm_user: a request is mapped, delivered, answered,
- * queued again, or late. Each names the target by its NAME; type, sector, len and seq are as a
- * worker sees them (linux/dm-user.h). A request that is not delivered yet has no seq: -1.
+ * queued again, or late, and it ends. Each names the target by its NAME; type, sector, len and seq
+ * are as a worker sees them (linux/dm-user.h). A request that is not delivered yet has no seq: -1.
+ *
+ * dm_user_map tells what was decided, and so comes when another CPU may have delivered the request,
+ * and even ended it. What was not queued has no other event. All but requeue and timeout fire with
+ * no lock held, so that no other request waits for whoever looks on.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dm_user
@@ -10,6 +14,8 @@
 #if !defined(DMU_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define DMU_TRACE_H
 
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
 #include <linux/tracepoint.h>
 
 #include "channel.h"
@@ -37,7 +43,7 @@ TRACE_DEFINE_ENUM(DM_USER_RESP_UNSUPPORTED);
 		{ DM_USER_REQ_MAP_SECURE_ERASE, "SECURE_ERASE" }, \
 		{ DM_USER_REQ_MAP_WRITE_ZEROES, "WRITE_ZEROES" })
 
-DECLARE_EVENT_CLASS(dm_user_request,
+TRACE_EVENT(dm_user_requeue,
 	TP_PROTO(struct dmu_target *t, struct dmu_request *req),
 	TP_ARGS(t, req),
 	TP_STRUCT__entry(
@@ -60,19 +66,72 @@ DECLARE_EVENT_CLASS(dm_user_request,
 		  dmu_trace_show_type(__entry->type), __entry->sector, __entry->len)
 );
 
-DEFINE_EVENT(dm_user_request, dm_user_map,
-	TP_PROTO(struct dmu_target *t, struct dmu_request *req),
-	TP_ARGS(t, req)
+#define dmu_trace_show_decision(decision) \
+	__print_symbolic(decision, \
+		{ DM_MAPIO_SUBMITTED, "queued" }, \
+		{ DM_MAPIO_KILL, "failed" }, \
+		{ DM_MAPIO_REQUEUE, "handed_back" })
+
+TRACE_EVENT(dm_user_map,
+	TP_PROTO(struct dmu_target *t, int type, u64 sector, u32 len, int decision),
+	TP_ARGS(t, type, sector, len, decision),
+	TP_STRUCT__entry(
+		__string(name, dmu_target_name(t))
+		__field(int, type)
+		__field(u32, len)
+		__field(u64, sector)
+		__field(int, decision)
+	),
+	TP_fast_assign(
+		DMU_ASSIGN_STRING(name, dmu_target_name(t));
+		__entry->type = type;
+		__entry->len = len;
+		__entry->sector = sector;
+		__entry->decision = decision;
+	),
+	TP_printk("%s type=%s sector=%llu len=%u decision=%s", __get_str(name),
+		  dmu_trace_show_type(__entry->type), __entry->sector, __entry->len,
+		  dmu_trace_show_decision(__entry->decision))
 );
 
-DEFINE_EVENT(dm_user_request, dm_user_requeue,
-	TP_PROTO(struct dmu_target *t, struct dmu_request *req),
-	TP_ARGS(t, req)
+/* How long its clock has run: in whole ticks, which is the only time that this clock knows. */
+TRACE_EVENT(dm_user_timeout,
+	TP_PROTO(struct dmu_target *t, struct dmu_request *req, unsigned int waited_ms),
+	TP_ARGS(t, req, waited_ms),
+	TP_STRUCT__entry(
+		__string(name, dmu_target_name(t))
+		__field(s64, seq)
+		__field(u32, type)
+		__field(u32, waited_ms)
+	),
+	TP_fast_assign(
+		DMU_ASSIGN_STRING(name, dmu_target_name(t));
+		__entry->seq = req->seq;
+		__entry->type = dmu_request_type(dmu_request_bio(req));
+		__entry->waited_ms = waited_ms;
+	),
+	TP_printk("%s seq=%lld type=%s waited_ms=%u", __get_str(name), __entry->seq,
+		  dmu_trace_show_type(__entry->type), __entry->waited_ms)
 );
 
-DEFINE_EVENT(dm_user_request, dm_user_timeout,
-	TP_PROTO(struct dmu_target *t, struct dmu_request *req),
-	TP_ARGS(t, req)
+/* With the submitter's result: 0 or -errno; -EREMCHG goes back to a noflush suspend. */
+TRACE_EVENT(dm_user_end,
+	TP_PROTO(struct dmu_target *t, struct dmu_request *req, blk_status_t status),
+	TP_ARGS(t, req, status),
+	TP_STRUCT__entry(
+		__string(name, dmu_target_name(t))
+		__field(s64, seq)
+		__field(u32, type)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		DMU_ASSIGN_STRING(name, dmu_target_name(t));
+		__entry->seq = req->seq;
+		__entry->type = dmu_request_type(dmu_request_bio(req));
+		__entry->result = blk_status_to_errno(status);
+	),
+	TP_printk("%s seq=%lld type=%s result=%d", __get_str(name), __entry->seq,
+		  dmu_trace_show_type(__entry->type), __entry->result)
 );
 
 TRACE_EVENT(dm_user_deliver,
@@ -97,8 +156,8 @@ TRACE_EVENT(dm_user_deliver,
 );
 
 TRACE_EVENT(dm_user_answer,
-	TP_PROTO(struct dmu_channel *c, struct dmu_request *req, u64 response),
-	TP_ARGS(c, req, response),
+	TP_PROTO(struct dmu_channel *c, struct dmu_request *req),
+	TP_ARGS(c, req),
 	TP_STRUCT__entry(
 		__string(name, dmu_target_name(c->target))
 		__field(u64, channel)
@@ -111,7 +170,7 @@ TRACE_EVENT(dm_user_answer,
 		__entry->channel = c->number;
 		__entry->seq = req->seq;
 		__entry->type = dmu_request_type(dmu_request_bio(req));
-		__entry->response = response;
+		__entry->response = req->response;
 	),
 	TP_printk("%s channel=%llu seq=%llu type=%s response=%s", __get_str(name),
 		  __entry->channel, __entry->seq, dmu_trace_show_type(__entry->type),

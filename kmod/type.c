@@ -13,6 +13,7 @@
 #include "roster.h"
 #include "stats.h"
 #include "target.h"
+#include "trace.h"
 
 #define DM_MSG_PREFIX "user"
 
@@ -97,6 +98,32 @@ static void dmu_type_dtr(struct dm_target *ti)
 	put_device(&t->dev);
 }
 
+/* What becomes of a bio. */
+static __always_inline int dmu_type_decide(struct dmu_target *t, struct bio *bio)
+{
+	struct dmu_request *req = dmu_request_init(bio);
+
+	if (unlikely(!req))
+		return dmu_target_refuse(t, NULL);
+	/* the block layer only warns of a write to a read-only device */
+	if (unlikely(t->options.read_only) && op_is_write(bio_op(bio)) &&
+	    !dmu_request_is_flush(bio))
+		return dmu_target_refuse(t, req);
+	return dmu_target_add(t, req);
+}
+
+/* Once it is decided the bio may have ended: so what is traced is kept before. */
+static noinline int dmu_type_map_traced(struct dmu_target *t, struct bio *bio)
+{
+	int type = dmu_request_type(bio);
+	u32 len = bio->bi_iter.bi_size;
+	u64 sector = len ? bio->bi_iter.bi_sector - t->begin : 0;
+	int decision = dmu_type_decide(t, bio);
+
+	trace_dm_user_map(t, type, sector, len, decision);
+	return decision;
+}
+
 /*
  * A bio. Process context, must not sleep (DM_TARGET_NOWAIT). Runs beside everything, itself
  * included; dm keeps the table, and so the target, until it returns. The bio may have ended by
@@ -104,16 +131,9 @@ static void dmu_type_dtr(struct dm_target *ti)
  */
 static int dmu_type_map(struct dm_target *ti, struct bio *bio)
 {
-	struct dmu_target *t = ti->private;
-	struct dmu_request *req = dmu_request_init(bio);
-
-	if (unlikely(!req))
-		return DM_MAPIO_KILL;
-	/* the block layer only warns of a write to a read-only device */
-	if (unlikely(t->options.read_only) && op_is_write(bio_op(bio)) &&
-	    !dmu_request_is_flush(bio))
-		return DM_MAPIO_KILL;
-	return dmu_target_add(t, req);
+	if (trace_dm_user_map_enabled())
+		return dmu_type_map_traced(ti->private, bio);
+	return dmu_type_decide(ti->private, bio);
 }
 
 /*
@@ -147,10 +167,11 @@ static void dmu_type_resume(struct dm_target *ti)
  * REPEATED TIMED_OUT, as numbers, new fields at the end.
  *
  *   QUEUED	requests that wait for a channel to take them
- *   OUTSTANDING	requests that a channel has taken and that have not ended
+ *   OUTSTANDING	requests that were delivered to a channel and not answered: from the first byte
+ *		of the request that is read to the last of its answer that is written
  *   CHANNELS	open channels, broken and fenced ones included
  *   GENERATION	times that `fence` was said since the table was loaded
- *   ERRORS	requests that ended with EIO since the table was loaded
+ *   ERRORS	requests that ended with EIO since the table was loaded, whoever said so
  *   FAILING	1 between `fail` and `unfail`, else 0
  *   BROKEN	channels that are broken, and neither released nor fenced yet: while there are any,
  *		a channel that was opened after the first of them broke gets no request
@@ -250,7 +271,7 @@ static void dmu_type_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 struct target_type dmu_target_type = {
 	.name = "user",
-	.version = { 1, 3, 0 },
+	.version = { 1, 4, 0 },
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_type_ctr,

@@ -28,16 +28,36 @@
 #define DMU_WRITE_BURST		32
 
 /**
+ * enum dmu_bad - why an answer makes no sense; see dmu_write_break()
+ * @DMU_BAD_TYPE:	not an enum dm_user_response
+ * @DMU_BAD_SEQ:	of no request that is outstanding on the channel
+ * @DMU_BAD_LEN:	not what the request makes it
+ * @DMU_BAD_CUT:	the write() ends before the payload does
+ * @DMU_BAD_SHORT:	the write() ends before the header does
+ *
+ * The last three are of a channel of whole messages.
+ */
+enum dmu_bad {
+	DMU_BAD_TYPE,
+	DMU_BAD_SEQ,
+	DMU_BAD_LEN,
+	DMU_BAD_CUT,
+	DMU_BAD_SHORT,
+};
+
+/**
  * struct dmu_answered - what a write() must end once it holds no lock
- * @bios:	of the requests that were answered, which have their statuses
+ * @bios:	of the requests that were answered, which know with what
  * @flushed:	a flush is among them, which must end before anything can happen to its channel
  * @unfilled:	the channel was full, and is not any more
+ * @bad:	an enum dmu_bad, where an answer was bad
  * @orphans:	requests of a channel that has ended
  */
 struct dmu_answered {
 	struct bio_list bios;
 	bool flushed;
 	bool unfilled;
+	u8 bad;
 	struct dmu_orphans orphans;
 };
 
@@ -56,7 +76,8 @@ static void dmu_write_settle(struct dmu_channel *c, struct dmu_answered *answere
 		dmu_target_wake_all(c->target);
 	while ((bio = bio_list_pop(&answered->bios))) {
 		req = dm_per_bio_data(bio, sizeof(*req));
-		dmu_request_end(c->target, req, req->status);
+		trace_dm_user_answer(c, req);
+		dmu_request_end(c->target, req, dmu_request_status(req));
 	}
 	dmu_target_settle(c->target, &answered->orphans);
 }
@@ -69,12 +90,11 @@ static void dmu_write_complete(struct dmu_channel *c, struct dmu_request *req,
 
 	lockdep_assert_held(&c->lock);
 
-	trace_dm_user_answer(c, req, response);
 	dmu_stats_answered(&c->stats, req, response == DM_USER_RESP_SUCCESS);
 	/* before the submitter hears of it, and so before any flush that must cover it */
 	if (dmu_request_may_be_cached(req, response))
 		c->written = READ_ONCE(c->target->flush.nr_mapped) + 1;
-	req->status = dmu_request_status(req, response);
+	req->response = response;
 	bio_list_add(&answered->bios, dmu_request_bio(req));
 	answered->flushed |= dmu_request_type(dmu_request_bio(req)) == DM_USER_REQ_MAP_FLUSH;
 	answered->unfilled |= dmu_channel_dropped(c);
@@ -90,8 +110,10 @@ static int dmu_write_match(struct dmu_channel *c, size_t more, struct dmu_answer
 	struct dmu_request *req;
 	int ret;
 
-	if (in->header.type > DM_USER_RESP_UNSUPPORTED)
+	if (in->header.type > DM_USER_RESP_UNSUPPORTED) {
+		answered->bad = DMU_BAD_TYPE;
 		return -EINVAL;
+	}
 
 	spin_lock(&c->lock);
 	ret = dmu_channel_error(c);
@@ -100,11 +122,15 @@ static int dmu_write_match(struct dmu_channel *c, size_t more, struct dmu_answer
 
 	ret = -EINVAL;
 	req = dmu_channel_find(c, in->header.seq);
-	if (!req)
+	if (!req) {
+		answered->bad = DMU_BAD_SEQ;
 		goto unlock;
+	}
 	in->payload = dmu_request_payload_in(req, in->header.type);
-	if (c->batch && (in->header.len != in->payload.bi_size || in->payload.bi_size > more))
+	if (c->batch && (in->header.len != in->payload.bi_size || in->payload.bi_size > more)) {
+		answered->bad = in->header.len != in->payload.bi_size ? DMU_BAD_LEN : DMU_BAD_CUT;
 		goto unlock;
+	}
 
 	dmu_channel_take(c, req);
 	if (in->payload.bi_size) {
@@ -120,12 +146,28 @@ unlock:
 	return ret;
 }
 
-/* A bad answer came. Returns -EINVAL. */
+/*
+ * A bad answer came. All kinds share one line of the log, and so one limit of its rate. Returns
+ * -EINVAL.
+ */
 static int dmu_write_break(struct dmu_channel *c, struct dmu_answered *answered)
 {
-	DMWARN_LIMIT("%s: bad answer (seq %llu, type %llu, len %llu): channel broken",
-		     dmu_target_name(c->target), c->in.header.seq, c->in.header.type,
-		     c->in.header.len);
+	const struct dm_user_message *header = &c->in.header;
+	const struct {
+		const char *field;
+		u64 value;
+		const char *wrong;
+	} why[] = {
+		[DMU_BAD_TYPE] = { "type", header->type, "is no result" },
+		[DMU_BAD_SEQ] = { "seq", header->seq, "is not outstanding on the channel" },
+		[DMU_BAD_LEN] = { "len", header->len, "is not what the request makes it" },
+		[DMU_BAD_CUT] = { "len", header->len, "is more than the write has left" },
+		[DMU_BAD_SHORT] = { "a header's", c->in.pos, "bytes are not all of it" },
+	}, *bad = &why[answered->bad];
+
+	DMWARN_LIMIT("%s: bad answer: %s %llu %s (seq %llu, type %llu, len %llu): channel broken",
+		     dmu_target_name(c->target), bad->field, bad->value, bad->wrong, header->seq,
+		     header->type, header->len);
 	dmu_roster_break(c->target, c, &answered->orphans);
 	return -EINVAL;
 }
@@ -259,7 +301,7 @@ static int dmu_write_payload_whole(struct dmu_channel *c, struct iov_iter *from,
 	ret = dmu_write_unclaim(c, answered);
 	if (unlikely(!ret)) {
 		dmu_stream_set(in, NULL);
-		dmu_channel_outstanding(c, req);
+		dmu_channel_answerable(c, req);
 	}
 	spin_unlock(&c->lock);
 	return ret;
@@ -282,6 +324,8 @@ static int dmu_write_whole(struct dmu_channel *c, struct iov_iter *from,
 	*ret_want = sizeof(in->header);
 	if (count < sizeof(in->header)) {
 		in->header = (struct dm_user_message){ .seq = ~0ULL };
+		in->pos = count;
+		answered->bad = DMU_BAD_SHORT;
 		return dmu_write_break(c, answered);
 	}
 	if (dmu_copy_header_in(&in->header, 0, from) == sizeof(in->header)) {

@@ -324,6 +324,45 @@ static void garbage_is_logged_at_a_bounded_rate(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
+/* A channel of whole messages that has read a READ of 512 bytes, seq 0, is written this. */
+static void breaks_with(uint64_t seq, uint64_t type, uint64_t len, size_t bytes, const char *says)
+{
+	time_t start = time(NULL);
+	char line[256];
+	struct target t;
+
+	/* the rate is limited, and cases before may have used it up: until it is logged */
+	do {
+		struct submit s;
+		struct { struct dm_user_message msg; char data[512]; } answer = {
+			.msg = { .seq = seq, .type = type, .len = len },
+		};
+
+		target_create(&t, 2048);
+		int fd = channel_open_batch(&t, 0);
+		submit_start(&s, &t, SUBMIT_READ, 0, 512);
+		CHECK_EQ(read(fd, payload, sizeof(payload)), 40);
+		CHECK_EQ(write(fd, &answer, bytes), -1);
+		CHECK_EQ(errno, EINVAL);
+		CHECK_EQ(submit_wait(&s), -EIO);
+		fixture_end(&t, fd);
+		snprintf(line, sizeof(line), "%s: bad answer: %s", t.name, says);
+	} while (!logged(line) && time(NULL) < start + 20);
+	if (!logged(line)) {
+		fprintf(stderr, "not logged: %s\n", line);
+		exit(1);
+	}
+}
+
+static void the_log_says_which_field_of_a_bad_answer_is_wrong(void)
+{
+	breaks_with(0, 9, 0, 40, "type 9 is no result (seq 0, type 9, len 0)");
+	breaks_with(77, 0, 512, 552, "seq 77 is not outstanding on the channel");
+	breaks_with(0, 0, 511, 552, "len 511 is not what the request makes it");
+	breaks_with(0, 0, 512, 140, "len 512 is more than the write has left");
+	breaks_with(0, 0, 512, 39, "a header's 39 bytes are not all of it");
+}
+
 const struct test_case answer_cases[] = {
 	CASE(error_is_EIO_for_every_operation),
 	CASE(unsupported_is_not_supported_for_ranges),
@@ -340,5 +379,6 @@ const struct test_case answer_cases[] = {
 	CASE(a_channel_opened_before_a_break_goes_on),
 	CASE(errors_are_counted_and_not_supported_is_none),
 	CASE(garbage_is_logged_at_a_bounded_rate),
+	CASE(the_log_says_which_field_of_a_bad_answer_is_wrong),
 	{ 0 },
 };

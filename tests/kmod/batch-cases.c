@@ -5,7 +5,10 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include "server.h"
 #include "stuck.h"
 #include "submit.h"
+#include "thread.h"
 
 #define PAGE 4096
 
@@ -427,6 +431,7 @@ static void fail_ends_a_whole_read_that_waits_for_a_page(void)
 
 struct blocked {
 	int fd;
+	atomic_int tid;
 	ssize_t result;
 };
 
@@ -435,6 +440,7 @@ static void *read_blocked(void *userdata)
 	struct blocked *b = userdata;
 	static char own[2 * PAGE];
 
+	b->tid = gettid();
 	b->result = read(b->fd, own, sizeof(own));
 	if (b->result < 0)
 		b->result = -errno;
@@ -461,6 +467,72 @@ static void a_read_waits_for_the_first_message_and_hears_of_the_end(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(b.result, -ENOTBLK);
 	close(b.fd);
+}
+
+static void *opt_in(void *userdata)
+{
+	struct blocked *b = userdata;
+	struct dm_user_batch batch = { 0 };
+
+	b->tid = gettid();
+	b->result = ioctl(b->fd, DM_USER_IOC_BATCH, &batch);
+	return NULL;
+}
+
+/* Two answers: the byte stream takes one a call, a channel of whole messages both. */
+static void *answer_two(void *userdata)
+{
+	struct blocked *b = userdata;
+	struct dm_user_message answers[] = { { .seq = 1 }, { .seq = 2 } };
+
+	b->tid = gettid();
+	b->result = write(b->fd, answers, sizeof(answers));
+	return NULL;
+}
+
+static void blocked_start(struct blocked *b, pthread_t *thread, int fd, void *(*run)(void *),
+			  long call)
+{
+	*b = (struct blocked){ .fd = fd };
+	CHECK_EQ(pthread_create(thread, NULL, run, b), 0);
+	thread_await_call(&b->tid, call);
+}
+
+static void a_channel_opts_in_beside_waiting_readers_and_writers(void)
+{
+	struct target t;
+	struct submit s[3];
+	struct stuck stuck;
+	struct blocked reader, opter, writer;
+	pthread_t threads[3];
+	struct dm_user_message msg;
+
+	target_create(&t, 2048);
+	int fd = channel_open(&t, 0);
+	for (int i = 0; i < 3; i++) {
+		submit_start(&s[i], &t, SUBMIT_WRITE, 0, PAGE);
+		CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	}
+	/* a reader sleeps; and a writer's page does not come, for whom the two others wait */
+	blocked_start(&reader, &threads[0], fd, read_blocked, SYS_read);
+	stuck_start(&stuck, fd, false);
+	blocked_start(&opter, &threads[1], fd, opt_in, SYS_ioctl);
+	blocked_start(&writer, &threads[2], fd, answer_two, SYS_write);
+	CHECK_EQ(target_status(&t).outstanding, 3);
+	/* its page holds seq 0 and SUCCESS, and was begun as a byte stream: one answer */
+	CHECK_EQ(stuck_end(&stuck), 40);
+	for (int i = 1; i < 3; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK_EQ(opter.result, 0);
+	CHECK_EQ(writer.result, 80);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(submit_wait(&s[i]), 0);
+	submit_start(&s[0], &t, SUBMIT_WRITE, 0, PAGE);
+	CHECK_EQ(pthread_join(threads[0], NULL), 0);
+	CHECK_EQ(reader.result, 40 + PAGE);
+	CHECK_EQ(channel_answer_whole(fd, 3, DM_USER_RESP_SUCCESS, NULL, 0), 40);
+	CHECK_EQ(submit_wait(&s[0]), 0);
+	fixture_end(&t, fd);
 }
 
 static void a_read_takes_no_more_than_max_outstanding(void)
@@ -505,6 +577,7 @@ const struct test_case batch_cases[] = {
 	CASE(answers_end_before_their_write_waits_for_a_page),
 	CASE(fail_ends_a_whole_read_that_waits_for_a_page),
 	CASE(a_read_waits_for_the_first_message_and_hears_of_the_end),
+	CASE(a_channel_opts_in_beside_waiting_readers_and_writers),
 	CASE(a_read_takes_no_more_than_max_outstanding),
 	{ 0 },
 };

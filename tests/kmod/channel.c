@@ -58,6 +58,18 @@ int channel_next(int fd, struct dm_user_message *ret_msg, void *payload)
 	return channel_read_all(fd, payload, ret_msg->len, 0);
 }
 
+pid_t channel_read_in_child(int fd, int error)
+{
+	static char payload[PAYLOAD_MAX];
+	struct dm_user_message msg;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(channel_next(fd, &msg, payload) != error);
+	return pid;
+}
+
 int channel_answer(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len)
 {
 	struct dm_user_message *msg = calloc(1, sizeof(*msg) + len);

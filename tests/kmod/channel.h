@@ -22,6 +22,8 @@ int channel_write_all(int fd, const void *buf, size_t len, size_t chunk);
 int channel_next(int fd, struct dm_user_message *ret_msg, void *payload);
 /* An answer, in one write() as far as the kernel takes it. 0 or -errno. */
 int channel_answer(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len);
+/* A child that reads the next request, and exits with 0 if that ends with this -errno. */
+pid_t channel_read_in_child(int fd, int error);
 /* A channel that has opted in to whole messages. */
 int channel_open_batch(const struct target *t, int flags);
 /* An answer in one write(): the bytes that it took, or -errno. */

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,10 +140,91 @@ static void a_dup_and_a_child_keep_the_channel_alive(void)
 	CHECK_EQ(target_status(&t).outstanding, 1);
 	close(go[1]);
 	CHECK_EQ(submit_wait(&s), 0);
-	int status;
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
+	await_exit(child, 0);
 	CHECK_EQ(target_status(&t).channels, 0);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+static void send_channel(int socket, int fd)
+{
+	char control[CMSG_SPACE(sizeof(fd))] __attribute__((aligned(8))) = { 0 };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	CHECK_EQ(sendmsg(socket, &msg, 0), 1);
+	CHECK_EQ(close(fd), 0);
+}
+
+static int receive_channel(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	int fd;
+
+	CHECK_EQ(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), 1);
+	CHECK(CMSG_FIRSTHDR(&msg) && CMSG_FIRSTHDR(&msg)->cmsg_type == SCM_RIGHTS);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/* Each process goes on where the other stopped; between them, only a socket holds the channel. */
+static void a_channel_goes_to_another_process_in_mid_stream(void)
+{
+	struct target t;
+	struct submit s;
+	struct dm_user_message msg = { 0 };
+	int sockets[2];
+
+	target_create(&t, 2048);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	pid_t child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		int mine = receive_channel(sockets[1]);
+		CHECK_EQ(channel_read_all(mine, (char *)&msg + 20, 20, 0), 0);
+		CHECK_EQ(channel_read_all(mine, payload, 512, 0), 0);
+		for (int i = 0; i < 512; i++)
+			CHECK_EQ(payload[i], submit_pattern(i));
+		CHECK_EQ(msg.len, 512);
+		/* seq 0, SUCCESS */
+		memset(&msg, 0, sizeof(msg));
+		CHECK_EQ(channel_write_all(mine, &msg, 20, 0), 0);
+		send_channel(sockets[1], mine);
+		_exit(0);
+	}
+	int fd = channel_open(&t, 0);
+	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
+	CHECK_EQ(channel_read_all(fd, &msg, 20, 0), 0);
+	CHECK_EQ(msg.seq, 0);
+	send_channel(sockets[0], fd);
+	await_exit(child, 0);
+	/* the child is gone, and what it sent is with nobody yet */
+	CHECK_EQ(target_status(&t).channels, 1);
+	CHECK_EQ(target_status(&t).outstanding, 1);
+	CHECK(!s.done);
+	fd = receive_channel(sockets[0]);
+	memset(&msg, 0, sizeof(msg));
+	CHECK_EQ(channel_write_all(fd, (char *)&msg + 20, 20, 0), 0);
+	CHECK_EQ(submit_wait(&s), 0);
+
+	/* one that nobody ever takes out ends with its socket */
+	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
+	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	send_channel(sockets[0], fd);
+	CHECK_EQ(target_status(&t).channels, 1);
+	close(sockets[0]);
+	close(sockets[1]);
+	CHECK_EQ(submit_wait(&s), -EIO);
+	TARGET_AWAIT(&t, channels, 0);
 	CHECK_EQ(target_remove(&t), 0);
 }
 
@@ -346,6 +428,7 @@ const struct test_case death_cases[] = {
 	CASE(a_close_leaves_the_undelivered_to_the_next_channel),
 	CASE(a_killed_worker_fails_its_requests_and_a_new_one_goes_on),
 	CASE(a_dup_and_a_child_keep_the_channel_alive),
+	CASE(a_channel_goes_to_another_process_in_mid_stream),
 	CASE(removal_wakes_a_sleeping_reader_with_ENOTBLK),
 	CASE(a_channel_of_a_removed_target_says_ENOTBLK_and_hangs_up),
 	CASE(removal_is_refused_while_the_device_is_open),

@@ -61,18 +61,12 @@ static void fail_ends_what_is_queued_and_outstanding_and_all_that_comes(void)
 static void a_waiting_read_hears_of_fail(void)
 {
 	struct target t;
-	struct dm_user_message msg;
-	int status;
 
 	target_create(&t, 2048);
 	int fd = channel_open(&t, 0);
-	pid_t reader = fork();
-	CHECK(reader >= 0);
-	if (reader == 0)
-		_exit(channel_next(fd, &msg, payload) != -EIO);
+	pid_t reader = channel_read_in_child(fd, -EIO);
 	CHECK_EQ(target_message(&t, "fail"), 0);
-	CHECK_EQ(waitpid(reader, &status, 0), reader);
-	CHECK_EQ(status, 0);
+	await_exit(reader, 0);
 	fixture_end(&t, fd);
 }
 
@@ -81,20 +75,12 @@ static void fail_ends_a_suspend_that_hangs_on_a_worker(void)
 	static const uint32_t flags[] = { 0, DM_NOFLUSH_FLAG };
 	struct target t;
 	struct submit delivered, queued;
-	struct dm_user_message msg;
-	int status;
 
 	for (int i = 0; i < 2; i++) {
-		target_create(&t, 2048);
-		int fd = channel_open(&t, 0);
-		submit_start(&delivered, &t, SUBMIT_WRITE, 0, 512);
-		CHECK_EQ(channel_next(fd, &msg, payload), 0);
-		submit_start(&queued, &t, SUBMIT_WRITE, 512, 512);
-		target_await_queued(&t, 1);
+		int fd = fixture_begin_and_queue(&t, &delivered, &queued);
 		pid_t suspend = target_suspend_start(&t, flags[i]);
 		CHECK_EQ(target_message(&t, "fail"), 0);
-		CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-		CHECK_EQ(status, 0);
+		await_exit(suspend, 0);
 		CHECK_EQ(submit_wait(&delivered), -EIO);
 		CHECK_EQ(target_resume(&t), 0);
 		CHECK_EQ(submit_wait(&queued), -EIO);
@@ -109,19 +95,17 @@ static void fail_ends_a_suspend_that_waits_for_a_broken_channels_release(void)
 	static const uint32_t flags[] = { 0, DM_NOFLUSH_FLAG };
 	struct target t;
 	struct submit s;
-	struct dm_user_message msg;
 	int status;
 
 	for (int i = 0; i < 2; i++) {
-		int fd = fixture_begin(&t, "2 on_close requeue", SUBMIT_WRITE, 512, &s, &msg);
+		int fd = fixture_begin(&t, "2 on_close requeue", SUBMIT_WRITE, 512, &s, NULL);
 		CHECK_EQ(channel_answer(fd, 99, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 		pid_t suspend = target_suspend_start(&t, flags[i]);
 		CHECK_EQ(target_status(&t).outstanding, 1);
 		CHECK_EQ(waitpid(suspend, &status, WNOHANG), 0);
 		CHECK_EQ(target_message(&t, "unfail"), 0);
 		CHECK_EQ(target_message(&t, "fail"), 0);
-		CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-		CHECK_EQ(status, 0);
+		await_exit(suspend, 0);
 		CHECK_EQ(submit_wait(&s), -EIO);
 		CHECK_EQ(target_resume(&t), 0);
 		CHECK_EQ(target_remove(&t), 0);

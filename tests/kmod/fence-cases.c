@@ -128,18 +128,12 @@ static void a_fence_lets_go_of_what_a_broken_channel_held(void)
 static void a_waiting_read_hears_of_a_fence(void)
 {
 	struct target t;
-	struct dm_user_message msg;
-	int status;
 
 	target_create(&t, 2048);
 	int fd = channel_open(&t, 0);
-	pid_t reader = fork();
-	CHECK(reader >= 0);
-	if (reader == 0)
-		_exit(channel_next(fd, &msg, payload) != -ESTALE);
+	pid_t reader = channel_read_in_child(fd, -ESTALE);
 	CHECK_EQ(target_fence(&t), 1);
-	CHECK_EQ(waitpid(reader, &status, 0), reader);
-	CHECK_EQ(status, 0);
+	await_exit(reader, 0);
 	fixture_end(&t, fd);
 }
 
@@ -308,8 +302,7 @@ static void a_stopped_workers_old_answer_lands_nowhere(void)
 	CHECK_EQ(submit_wait(&read_), 0);
 	for (int i = 0; i < 4096; i++)
 		CHECK_EQ(read_.buf[i], 0x0e);
-	CHECK_EQ(waitpid(worker, &status, 0), worker);
-	CHECK_EQ(status, 0);
+	await_exit(worker, 0);
 	fixture_end(&t, fd);
 }
 
@@ -319,7 +312,6 @@ static void a_fence_ends_a_suspend_that_hangs_on_a_worker(void)
 	struct target t;
 	struct submit s;
 	struct dm_user_message msg;
-	int status;
 
 	for (int i = 0; i < 2; i++) {
 		int stuck = fixture_begin(&t, REQUEUE, SUBMIT_WRITE, 512, &s, &msg);
@@ -328,16 +320,14 @@ static void a_fence_ends_a_suspend_that_hangs_on_a_worker(void)
 		CHECK_EQ(target_fence(&t), 1);
 		int fd = channel_open(&t, 0);
 		if (i == 1) {
-			CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-			CHECK_EQ(status, 0);
+			await_exit(suspend, 0);
 			CHECK_EQ(target_resume(&t), 0);
 		}
 		CHECK_EQ(channel_next(fd, &msg, payload), 0);
 		CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 		CHECK_EQ(submit_wait(&s), 0);
 		if (i == 0) {
-			CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-			CHECK_EQ(status, 0);
+			await_exit(suspend, 0);
 			CHECK_EQ(target_resume(&t), 0);
 		}
 		CHECK_EQ(target_remove(&t), 0);

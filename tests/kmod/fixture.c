@@ -4,6 +4,7 @@
  */
 #include "fixture.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -24,8 +25,26 @@ int fixture_begin(struct target *ret_t, const char *options, enum submit_operati
 	return fd;
 }
 
+int fixture_begin_and_queue(struct target *ret_t, struct submit *ret_delivered,
+			    struct submit *ret_queued)
+{
+	int fd = fixture_begin(ret_t, NULL, SUBMIT_WRITE, 512, ret_delivered, NULL);
+
+	submit_start(ret_queued, ret_t, SUBMIT_WRITE, 512, 512);
+	target_await_queued(ret_t, 1);
+	return fd;
+}
+
 void fixture_end(const struct target *t, int fd)
 {
 	CHECK_EQ(close(fd), 0);
 	CHECK_EQ(target_remove(t), 0);
+}
+
+void await_exit(pid_t pid, int expected)
+{
+	int status;
+
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, expected);
 }

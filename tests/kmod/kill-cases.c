@@ -13,6 +13,7 @@
 
 #include "case.h"
 #include "channel.h"
+#include "fixture.h"
 #include "submit.h"
 
 #define SECTORS 2048
@@ -140,8 +141,7 @@ static void kills_of_workers_cost_no_error_and_no_byte(void)
 	CHECK(target_status(&k.target).repeated > 0);
 	CHECK(k.verified > 0);
 	CHECK_EQ(target_remove(&k.target), 0);
-	CHECK_EQ(waitpid(worker, &status, 0), worker);
-	CHECK_EQ(status, 0);
+	await_exit(worker, 0);
 	printf("%d kills, %llu blocks verified\n", n, (unsigned long long)k.verified);
 }
 

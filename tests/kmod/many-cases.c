@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -229,7 +230,8 @@ static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
 struct flood {
 	const struct target *target;
 	int n;
-	long submitted, ended;
+	int some; /* flags of every fourth, RWF_* */
+	long ended;
 };
 
 static void *flood_submit(void *userdata)
@@ -246,7 +248,8 @@ static void *flood_submit(void *userdata)
 	for (int i = 0; i < f->n; i++) {
 		struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = device,
 				   .aio_buf = (uintptr_t)buf, .aio_nbytes = 512,
-				   .aio_offset = i % f->target->sectors * 512 };
+				   .aio_offset = i % f->target->sectors * 512,
+				   .aio_rw_flags = i % 4 ? 0 : f->some };
 		struct iocb *list = &cb;
 
 		CHECK_EQ(syscall(SYS_io_submit, context, 1, &list), 1);
@@ -263,6 +266,75 @@ static void *flood_submit(void *userdata)
 	close(device);
 	free(buf);
 	return NULL;
+}
+
+/* Answers `n` requests from `seq` on, in calls of up to `many` that must not wait for each other. */
+struct nowait_writer {
+	pthread_t thread;
+	int fd;
+	uint64_t seq;
+	int n, many;
+};
+
+static void *answer_without_waiting(void *userdata)
+{
+	struct nowait_writer *w = userdata;
+	struct dm_user_message answers[256] = { 0 };
+
+	while (w->n) {
+		int now = w->n < w->many ? w->n : w->many;
+		struct iovec iov = { answers, now * sizeof(answers[0]) };
+
+		for (int i = 0; i < now; i++)
+			answers[i].seq = w->seq + i;
+		ssize_t taken = pwritev2(w->fd, &iov, 1, -1, RWF_NOWAIT);
+		if (taken < 0) {
+			CHECK_EQ(errno, EAGAIN);
+			continue;
+		}
+		/* whole answers, which are taken once and for all */
+		CHECK(taken > 0 && taken % sizeof(answers[0]) == 0);
+		w->seq += taken / sizeof(answers[0]);
+		w->n -= taken / sizeof(answers[0]);
+	}
+	return NULL;
+}
+
+/*
+ * A write of many answers lets go of its channel after every few. One that must not wait then finds
+ * another writer there, and says how many it has got rid of. Submitters that must not wait are taken
+ * all the while: nothing in here makes them.
+ */
+static void nothing_is_lost_between_the_bursts_of_writes_that_must_not_wait(void)
+{
+	enum { N = 8192, WRITERS = 2 };
+	struct target t;
+	pthread_t thread;
+	struct nowait_writer writers[WRITERS];
+
+	target_create(&t, 2048);
+	struct flood flood = { .target = &t, .n = N, .some = RWF_NOWAIT };
+	int fd = channel_open_batch(&t, 0);
+	CHECK_EQ(pthread_create(&thread, NULL, flood_submit, &flood), 0);
+	for (long bytes = 0; bytes < (long)N * (40 + 512);) {
+		ssize_t n = read(fd, payload, sizeof(payload));
+
+		CHECK(n > 0);
+		bytes += n;
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		writers[i] = (struct nowait_writer){ .fd = fd, .seq = i * N / WRITERS,
+						     .n = N / WRITERS, .many = 256 };
+		CHECK_EQ(pthread_create(&writers[i].thread, NULL, answer_without_waiting,
+					&writers[i]), 0);
+	}
+	for (int i = 0; i < WRITERS; i++)
+		CHECK_EQ(pthread_join(writers[i].thread, NULL), 0);
+	/* each of them came back with 512 bytes */
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(target_status(&t).outstanding, 0);
+	CHECK_EQ(target_status(&t).errors, 0);
+	fixture_end(&t, fd);
 }
 
 static void forty_thousand_outstanding_are_answered_in_any_order(void)
@@ -333,6 +405,7 @@ const struct test_case many_cases[] = {
 	CASE(a_request_wakes_one_while_another_channel_is_full),
 	CASE(requests_do_not_wake_who_sleeps_on_a_full_channel),
 	CASE(forty_thousand_outstanding_are_answered_in_any_order),
+	CASE(nothing_is_lost_between_the_bursts_of_writes_that_must_not_wait),
 	CASE(thousands_of_repeats_keep_their_order),
 	{ 0 },
 };

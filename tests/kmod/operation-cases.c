@@ -4,7 +4,6 @@
  */
 #include <fcntl.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "case.h"
@@ -192,9 +191,7 @@ static void memory_that_begins_inside_a_page_carries_the_right_bytes(void)
 		for (uint64_t i = 0; i < 65536; i++)
 			CHECK_EQ(payload[i], submit_pattern(offset + i));
 		CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-		int status;
-		CHECK_EQ(waitpid(child, &status, 0), child);
-		CHECK_EQ(status, 0);
+			await_exit(child, 0);
 		close(device);
 		free(s.buf);
 	}

@@ -123,8 +123,9 @@ options_reach_the_queue() {
 	dmsetup remove limits
 }
 
-# A write must be refused by the target itself: one that is in the page cache already comes through.
-read_only_takes_no_write() {
+# A write that the target itself refuses: one that is in the page cache already comes through. The device
+# is called ro, its node ro-next.
+read_only_refuses() {
 	create ro 2048
 	exec {device}<>/dev/mapper/ro
 	dd if=/dev/zero of="/proc/self/fd/$device" bs=4k count=1 conv=notrunc status=none
@@ -136,8 +137,21 @@ read_only_takes_no_write() {
 	[[ $(dmsetup info -c --noheadings -o attr ro) == *r* ]]
 	fails sync "/proc/self/fd/$device"
 	exec {device}>&-
+}
+
+read_only_takes_no_write() {
+	read_only_refuses
 	dd if=/dev/mapper/ro of=/dev/null bs=4k count=4 iflag=direct status=none
 	remove_and_join ro
 	is "$(served ro-next writes)" 0
 	(($(served ro-next reads) > 0))
+}
+
+what_read_only_refuses_is_counted() {
+	local refused
+	read_only_refuses
+	refused=$(dmsetup message ro 0 stats | awk '$1 == "write" { print $5 }')
+	((refused > 0))
+	is "$(dmsetup status ro | awk '{ print $8 }')" "$refused"
+	remove_and_join ro
 }

@@ -234,8 +234,7 @@ static void a_flush_suspend_drains_over_a_workers_death(void)
 	CHECK_EQ(waitpid(suspend, &status, WNOHANG), 0);
 	answer(fd, 0);
 	answer(fd, 1);
-	CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-	CHECK_EQ(status, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(submit_wait(&s[0]), 0);
 	CHECK_EQ(submit_wait(&s[1]), 0);
 	CHECK_EQ(target_resume(&t), 0);
@@ -246,7 +245,6 @@ static void a_noflush_suspend_takes_back_a_dead_workers_requests_for_the_next_ta
 {
 	struct target t, next;
 	struct submit s[4];
-	int status;
 
 	target_create_with(&t, 2048, REQUEUE);
 	next = t;
@@ -264,8 +262,7 @@ static void a_noflush_suspend_takes_back_a_dead_workers_requests_for_the_next_ta
 	pid_t suspend = target_suspend_start(&t, DM_NOFLUSH_FLAG);
 	target_await_queued(&t, 0);
 	close(a);
-	CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-	CHECK_EQ(status, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(target_resume(&t), 0);
 
 	int fd = channel_open(&next, 0);
@@ -296,8 +293,7 @@ static void a_noflush_suspend_waits_for_a_broken_channels_release(void)
 	CHECK_EQ(waitpid(suspend, &status, WNOHANG), 0);
 	CHECK_EQ(target_status(&t).outstanding, 1);
 	close(fd);
-	CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-	CHECK_EQ(status, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(target_resume(&t), 0);
 	fd = channel_open(&t, 0);
 	struct dm_user_message msg;

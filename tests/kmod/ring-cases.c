@@ -106,6 +106,43 @@ static void registered_buffers_carry_requests(void)
 	fixture_end(&t, fd);
 }
 
+static void registered_buffers_carry_whole_messages(void)
+{
+	static char buf[4 * PAGE] __attribute__((aligned(PAGE)));
+	struct dm_user_message *first = (void *)(buf + 8), *second = (void *)(first->buf + PAGE);
+	struct target t;
+	struct submit s[2];
+	struct ring r;
+
+	target_create(&t, 2048);
+	int fd = channel_open_batch(&t, 0);
+	ring_open(&r, 0);
+	struct iovec iov = { buf, sizeof(buf) };
+	CHECK_EQ(syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_BUFFERS, &iov, 1), 0);
+
+	submit_start(&s[0], &t, SUBMIT_WRITE, 0, PAGE);
+	target_await_queued(&t, 1);
+	submit_start(&s[1], &t, SUBMIT_READ, PAGE, PAGE);
+	target_await_queued(&t, 2);
+	CHECK_EQ(ring_do(&r, IORING_OP_READ_FIXED, fd, first, 39), -EMSGSIZE);
+	CHECK_EQ(ring_do(&r, IORING_OP_READ_FIXED, fd, first, 3 * PAGE), 80 + PAGE);
+	CHECK_EQ(first->seq, 0);
+	CHECK_EQ(second->seq, 1);
+	for (int i = 0; i < PAGE; i++)
+		CHECK_EQ((char)first->buf[i], submit_pattern(i));
+	/* both answers, the READ's bytes across pages */
+	*first = (struct dm_user_message){ .seq = 1, .len = PAGE };
+	memset(first->buf, 0x44, PAGE);
+	*second = (struct dm_user_message){ .seq = 0 };
+	CHECK_EQ(ring_do(&r, IORING_OP_WRITE_FIXED, fd, first, 80 + PAGE), 80 + PAGE);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(submit_wait(&s[i]), 0);
+	for (int i = 0; i < PAGE; i++)
+		CHECK_EQ(s[1].buf[i], 0x44);
+	close(r.fd);
+	fixture_end(&t, fd);
+}
+
 static void splicing_is_refused(void)
 {
 	struct target t;
@@ -189,6 +226,7 @@ static void polled_io_ends_when_it_is_failed(void)
 
 const struct test_case ring_cases[] = {
 	CASE(registered_buffers_carry_requests),
+	CASE(registered_buffers_carry_whole_messages),
 	CASE(splicing_is_refused),
 	CASE(polled_io_goes_back_in_a_noflush_suspend_and_comes_again),
 	CASE(polled_io_ends_when_it_is_failed),

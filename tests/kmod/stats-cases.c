@@ -2,16 +2,15 @@
 /*
  * What a target tells of its requests: the message `stats`, and the tracepoints.
  */
-#include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <pthread.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
 #include "submit.h"
+#include "trace.h"
 
 static char payload[PAYLOAD_MAX];
 
@@ -123,6 +122,53 @@ static void errors_and_failures_are_counted_apart(void)
 	CHECK_EQ(target_remove(&t), 0);
 }
 
+/* Its worker has said SUCCESS, but what it was to make durable went with another one. */
+static void a_flush_that_is_doomed_counts_as_failed(void)
+{
+	struct target t;
+	struct submit s;
+	struct dm_user_message msg;
+
+	target_create(&t, 2048);
+	int fd = channel_open(&t, 0), dies = channel_open(&t, 0);
+	carry(&t, dies, SUBMIT_WRITE, 512, DM_USER_RESP_SUCCESS);
+	submit_start(&s, &t, SUBMIT_FLUSH, 0, 0);
+	CHECK_EQ(channel_next(fd, &msg, payload), 0);
+	close(dies);
+	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
+	CHECK_EQ(submit_wait(&s), -EIO);
+	CHECK_EQ(stat_of(&t, "flush").answered, 1);
+	CHECK_EQ(stat_of(&t, "flush").errors, 0);
+	CHECK_EQ(stat_of(&t, "flush").failed, 1);
+	CHECK_EQ(target_status(&t).errors, 1);
+	fixture_end(&t, fd);
+}
+
+static void outstanding_is_from_the_delivery_to_the_answers_last_byte(void)
+{
+	struct target t;
+	struct submit s;
+	struct dm_user_message msg;
+
+	target_create(&t, 2048);
+	int fd = channel_open(&t, 0);
+	submit_start(&s, &t, SUBMIT_READ, 0, 512);
+	target_await_queued(&t, 1);
+	CHECK_EQ(target_status(&t).outstanding, 0);
+	CHECK_EQ(channel_read_all(fd, &msg, 1, 0), 0);
+	CHECK_EQ(target_status(&t).queued, 0);
+	CHECK_EQ(target_status(&t).outstanding, 1);
+	CHECK_EQ(channel_read_all(fd, (char *)&msg + 1, 39, 0), 0);
+	msg.type = DM_USER_RESP_SUCCESS;
+	CHECK_EQ(channel_write_all(fd, &msg, 40, 0), 0);
+	CHECK_EQ(channel_write_all(fd, payload, 511, 0), 0);
+	CHECK_EQ(target_status(&t).outstanding, 1);
+	CHECK_EQ(channel_write_all(fd, payload, 1, 0), 0);
+	CHECK_EQ(target_status(&t).outstanding, 0);
+	CHECK_EQ(submit_wait(&s), 0);
+	fixture_end(&t, fd);
+}
+
 static void the_histogram_has_how_long_it_took(void)
 {
 	struct target t;
@@ -175,6 +221,47 @@ static void reset_stats_begins_again_and_leaves_the_status(void)
 	fixture_end(&t, fd);
 }
 
+static void statistics_begin_with_the_table(void)
+{
+	struct target t;
+	char next[80];
+
+	target_create(&t, 2048);
+	int fd = channel_open(&t, 0);
+	carry(&t, fd, SUBMIT_READ, 512, DM_USER_RESP_ERROR);
+	snprintf(next, sizeof(next), "%s-next", t.name);
+	CHECK_EQ(target_load(&t, next), 0);
+	CHECK_EQ(stat_of(&t, "read").answered, 1);
+	CHECK_EQ(target_suspend(&t, 0), 0);
+	CHECK_EQ(target_resume(&t), 0);
+	CHECK_EQ(stat_of(&t, "read").answered, 0);
+	CHECK_EQ(target_status(&t).errors, 0);
+	fixture_end(&t, fd);
+}
+
+/* Who asks with too little room gets as much as fits, and device-mapper's word that there is more. */
+static void statistics_that_do_not_fit_are_cut_off_and_said_to_be(void)
+{
+	struct target t;
+	bool full = true;
+
+	target_create(&t, 2048);
+	char *all = target_ask(&t, "stats");
+	for (size_t room = 16; room < 1024; room += 8) {
+		char *some = target_ask_with_room(&t, "stats", room, &full);
+
+		CHECK(strlen(some) < room);
+		CHECK_EQ(strncmp(all, some, strlen(some)), 0);
+		/* what fills it to the last byte may be cut off, for all that device-mapper knows */
+		CHECK_EQ(full, strlen(all) + 1 >= room);
+		CHECK(full || strlen(some) == strlen(all));
+		free(some);
+	}
+	CHECK(!full);
+	free(all);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
 /* Statistics asked for and reset by one thread while another's requests are answered. */
 static void *ask_all_the_time(void *userdata)
 {
@@ -207,58 +294,15 @@ static void statistics_are_whole_while_requests_are_answered(void)
 
 /* --- Tracepoints */
 
-#define TRACING "/sys/kernel/tracing"
-
-static void trace_set(const char *file, const char *value)
+/* What was decided is told once it is, so the worker may have been faster: anywhere in the text. */
+static void expect_mapped(const char *text, const struct target *t, const char *what)
 {
-	char path[128];
+	char *copy = strdup(text), *where = copy, line[256];
 
-	snprintf(path, sizeof(path), TRACING "/%s", file);
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	CHECK(fd >= 0);
-	CHECK_EQ(write(fd, value, strlen(value)), strlen(value));
-	close(fd);
-}
-
-static void trace_start(void)
-{
-	if (access(TRACING "/events", F_OK))
-		mount("tracefs", TRACING, "tracefs", 0, NULL);
-	if (access(TRACING "/events", F_OK)) {
-		fprintf(stderr, "this kernel has no tracefs\n");
-		exit(SKIPPED);
-	}
-	trace_set("trace", "");
-	trace_set("events/dm_user/enable", "1");
-}
-
-/* The first line behind `*where` that has all of it; `*where` moves behind that line. */
-static void trace_expect(char **where, const char *event, const char *what)
-{
-	char *line;
-
-	while ((line = strsep(where, "\n"))) {
-		if (strstr(line, event) && strstr(line, what))
-			return;
-	}
-	fprintf(stderr, "no %s with '%s'\n", event, what);
-	exit(1);
-}
-
-static char *trace_stop(void)
-{
-	static char text[65536];
-	size_t n = 0;
-	ssize_t got;
-
-	trace_set("events/dm_user/enable", "0");
-	int fd = open(TRACING "/trace", O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0);
-	while (n < sizeof(text) - 1 && (got = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
-		n += got;
-	close(fd);
-	trace_set("trace", "");
-	return text;
+	CHECK(copy);
+	snprintf(line, sizeof(line), "%s %s", t->name, what);
+	trace_expect(&where, "dm_user_map:", line);
+	free(copy);
 }
 
 static void tracepoints_tell_a_requests_life(void)
@@ -282,26 +326,70 @@ static void tracepoints_tell_a_requests_life(void)
 	close(fd);
 	char *where = trace_stop();
 
-	snprintf(what, sizeof(what), "%s seq=-1 type=WRITE sector=8 len=512", t.name);
-	trace_expect(&where, "dm_user_map:", what);
+	expect_mapped(where, &t, "type=WRITE sector=8 len=512 decision=queued");
 	snprintf(what, sizeof(what), "%s channel=0 seq=0 type=WRITE repeat=0", t.name);
 	trace_expect(&where, "dm_user_deliver:", what);
-	snprintf(what, sizeof(what), "%s seq=0 type=WRITE sector=8 len=512", t.name);
+	snprintf(what, sizeof(what), "%s seq=0 type=WRITE waited_ms=", t.name);
 	trace_expect(&where, "dm_user_timeout:", what);
+	snprintf(what, sizeof(what), "%s seq=0 type=WRITE sector=8 len=512", t.name);
 	trace_expect(&where, "dm_user_requeue:", what);
 	snprintf(what, sizeof(what), "%s channel=1 seq=0 type=WRITE repeat=1", t.name);
 	trace_expect(&where, "dm_user_deliver:", what);
 	snprintf(what, sizeof(what), "%s channel=1 seq=0 type=WRITE response=UNSUPPORTED", t.name);
 	trace_expect(&where, "dm_user_answer:", what);
+	snprintf(what, sizeof(what), "%s seq=0 type=WRITE result=-5", t.name);
+	trace_expect(&where, "dm_user_end:", what);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
+static void tracepoints_tell_each_end_with_its_result(void)
+{
+	struct target t;
+	struct submit s;
+	char what[256];
+
+	target_create(&t, 2048);
+	trace_start();
+	int fd = channel_open(&t, 0);
+	carry(&t, fd, SUBMIT_READ, 512, DM_USER_RESP_SUCCESS);
+	carry(&t, fd, SUBMIT_SECURE_ERASE, 512, DM_USER_RESP_UNSUPPORTED);
+	/* handed back out of the queue; and, after the resume, failed there */
+	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
+	target_await_queued(&t, 1);
+	CHECK_EQ(target_suspend(&t, DM_NOFLUSH_FLAG), 0);
+	CHECK_EQ(target_resume(&t), 0);
+	target_await_queued(&t, 1);
+	CHECK_EQ(target_message(&t, "fail"), 0);
+	CHECK_EQ(submit_wait(&s), -EIO);
+	/* and refused at once, which is all that is told of it */
+	submit_start(&s, &t, SUBMIT_READ, 1024, 512);
+	CHECK_EQ(submit_wait(&s), -EIO);
+	close(fd);
+	char *where = trace_stop();
+
+	expect_mapped(where, &t, "type=READ sector=2 len=512 decision=failed");
+	snprintf(what, sizeof(what), "%s seq=0 type=READ result=0", t.name);
+	trace_expect(&where, "dm_user_end:", what);
+	snprintf(what, sizeof(what), "%s seq=1 type=SECURE_ERASE result=%d", t.name, -EOPNOTSUPP);
+	trace_expect(&where, "dm_user_end:", what);
+	snprintf(what, sizeof(what), "%s seq=-1 type=WRITE result=%d", t.name, -EREMCHG);
+	trace_expect(&where, "dm_user_end:", what);
+	snprintf(what, sizeof(what), "%s seq=-1 type=WRITE result=%d", t.name, -EIO);
+	trace_expect(&where, "dm_user_end:", what);
 	CHECK_EQ(target_remove(&t), 0);
 }
 
 const struct test_case stats_cases[] = {
 	CASE(each_operation_has_its_own_counters),
 	CASE(errors_and_failures_are_counted_apart),
+	CASE(a_flush_that_is_doomed_counts_as_failed),
+	CASE(outstanding_is_from_the_delivery_to_the_answers_last_byte),
 	CASE(the_histogram_has_how_long_it_took),
 	CASE(reset_stats_begins_again_and_leaves_the_status),
+	CASE(statistics_begin_with_the_table),
+	CASE(statistics_that_do_not_fit_are_cut_off_and_said_to_be),
 	CASE(statistics_are_whole_while_requests_are_answered),
 	CASE(tracepoints_tell_a_requests_life),
+	CASE(tracepoints_tell_each_end_with_its_result),
 	{ 0 },
 };

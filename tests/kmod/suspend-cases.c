@@ -17,14 +17,6 @@
 
 static char payload[PAYLOAD_MAX];
 
-static void check_exit(pid_t pid, int expected)
-{
-	int status;
-
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, expected);
-}
-
 static void a_flush_suspend_drains_through_the_worker(void)
 {
 	struct target t;
@@ -45,7 +37,7 @@ static void a_flush_suspend_drains_through_the_worker(void)
 	CHECK_EQ(msg.seq, 1);
 	CHECK_EQ(waitpid(suspend, NULL, WNOHANG), 0);
 	CHECK_EQ(channel_answer(fd, 1, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-	check_exit(suspend, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(submit_wait(&s[0]), 0);
 	CHECK_EQ(submit_wait(&s[1]), 0);
 
@@ -118,12 +110,7 @@ static void a_noflush_suspend_waits_for_what_was_delivered(void)
 	struct submit delivered, queued;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&delivered, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
-	submit_start(&queued, &t, SUBMIT_WRITE, 512, 512);
-	target_await_queued(&t, 1);
+	int fd = fixture_begin_and_queue(&t, &delivered, &queued);
 
 	pid_t suspend = target_suspend_start(&t, DM_NOFLUSH_FLAG);
 	target_await_queued(&t, 0);
@@ -131,7 +118,7 @@ static void a_noflush_suspend_waits_for_what_was_delivered(void)
 	CHECK_EQ(target_status(&t).outstanding, 1);
 	CHECK_EQ(channel_events(fd), POLLOUT);
 	CHECK_EQ(channel_answer(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-	check_exit(suspend, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(submit_wait(&delivered), 0);
 	CHECK(!queued.done);
 
@@ -152,7 +139,7 @@ static void a_close_ends_a_noflush_suspend_that_waits_for_its_channel(void)
 	int fd = fixture_begin(&t, NULL, SUBMIT_WRITE, 512, &s, &msg);
 	pid_t suspend = target_suspend_start(&t, DM_NOFLUSH_FLAG);
 	close(fd);
-	check_exit(suspend, 0);
+	await_exit(suspend, 0);
 	CHECK_EQ(submit_wait(&s), -EIO);
 	CHECK_EQ(target_resume(&t), 0);
 	CHECK_EQ(target_remove(&t), 0);
@@ -164,17 +151,12 @@ static void an_interrupted_noflush_suspend_fails_nothing(void)
 	struct submit delivered, queued;
 	struct dm_user_message msg;
 
-	target_create(&t, 2048);
-	int fd = channel_open(&t, 0);
-	submit_start(&delivered, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
-	submit_start(&queued, &t, SUBMIT_WRITE, 512, 512);
-	target_await_queued(&t, 1);
+	int fd = fixture_begin_and_queue(&t, &delivered, &queued);
 
 	pid_t suspend = target_suspend_start(&t, DM_NOFLUSH_FLAG);
 	target_await_queued(&t, 0);
 	CHECK_EQ(kill(suspend, SIGKILL), 0);
-	check_exit(suspend, SIGKILL);
+	await_exit(suspend, SIGKILL);
 
 	/* device-mapper gives the request to the target again, by itself */
 	CHECK_EQ(channel_next(fd, &msg, payload), 0);

@@ -28,7 +28,8 @@ static int operation_do(struct operation *o, const char *name, unsigned long req
 
 	CHECK(control >= 0);
 	o->dm.version[0] = DM_VERSION_MAJOR;
-	o->dm.data_size = sizeof(*o);
+	if (!o->dm.data_size)
+		o->dm.data_size = sizeof(*o);
 	o->dm.data_start = offsetof(struct operation, data);
 	o->dm.flags = flags;
 	snprintf(o->dm.name, sizeof(o->dm.name), "%s", name);
@@ -184,15 +185,25 @@ int target_message(const struct target *t, const char *message)
 	return target_send(&o, t, message);
 }
 
-char *target_ask(const struct target *t, const char *message)
+char *target_ask_with_room(const struct target *t, const char *message, size_t room, bool *ret_full)
 {
-	struct operation o = { 0 };
+	struct operation o = { .dm.data_size = offsetof(struct operation, data) + room };
 
+	CHECK(room <= sizeof(o.data));
 	CHECK_EQ(target_send(&o, t, message), 0);
 	CHECK(o.dm.flags & DM_DATA_OUT_FLAG);
-	CHECK(!(o.dm.flags & DM_BUFFER_FULL_FLAG));
-	char *answer = strdup((char *)&o + o.dm.data_start);
+	char *answer = strndup((char *)&o + o.dm.data_start, room);
 	CHECK(answer);
+	*ret_full = o.dm.flags & DM_BUFFER_FULL_FLAG;
+	return answer;
+}
+
+char *target_ask(const struct target *t, const char *message)
+{
+	bool full;
+	char *answer = target_ask_with_room(t, message, sizeof(((struct operation *)0)->data), &full);
+
+	CHECK(!full);
 	return answer;
 }
 

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -52,6 +54,8 @@ int target_clear(const struct target *t);
 int target_message(const struct target *t, const char *message);
 /* A message that is answered: the answer, to be freed. */
 char *target_ask(const struct target *t, const char *message);
+/* The same by a caller that has `room` bytes for it, which may not be enough for all. */
+char *target_ask_with_room(const struct target *t, const char *message, size_t room, bool *ret_full);
 /* The new generation. */
 unsigned long long target_fence(const struct target *t);
 

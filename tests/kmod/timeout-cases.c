@@ -4,9 +4,11 @@
  * and none fails that is answered in time.
  */
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include "server.h"
 #include "stuck.h"
 #include "submit.h"
+#include "trace.h"
 
 /* Long enough that a loaded machine does in it what a case does between two deadlines. */
 #define LIMIT_MS 2000
@@ -341,6 +344,61 @@ static void without_a_limit_nothing_times_out(void)
 	fixture_end(&t, fd);
 }
 
+/* So many that in each of its ticks one begins: then some end in the first tick in which they may. */
+static void submit_each_tick(const struct target *t, int n)
+{
+	aio_context_t context = 0;
+	struct io_event events[64];
+	char *buf = aligned_alloc(4096, 4096);
+	int device = open(t->device, O_RDWR | O_DIRECT | O_CLOEXEC);
+
+	CHECK(buf && device >= 0);
+	CHECK_EQ(syscall(SYS_io_setup, n, &context), 0);
+	for (int i = 0; i < n; i++) {
+		struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = device,
+				   .aio_buf = (uintptr_t)buf, .aio_nbytes = 512 };
+		struct iocb *list = &cb;
+
+		CHECK_EQ(syscall(SYS_io_submit, context, 1, &list), 1);
+		poll(NULL, 0, 1);
+	}
+	for (long ended = 0, got; ended < n; ended += got) {
+		got = syscall(SYS_io_getevents, context, 1, 64, events, NULL);
+		CHECK(got > 0);
+		for (long i = 0; i < got; i++)
+			CHECK_EQ(events[i].res, -EIO);
+	}
+	syscall(SYS_io_destroy, context);
+	close(device);
+	free(buf);
+}
+
+/*
+ * By the module's own clock, so that no load can make it look wrong. A clock that has counted N
+ * ticks has run for between N - 1 and N of them: more than the limit has to be counted.
+ */
+static void no_request_is_late_a_tick_too_early(void)
+{
+	enum { N = 400 };
+	struct target t;
+	const char *waited;
+	int n = 0;
+
+	/* 40 ms are whole ticks of any kernel there is */
+	target_create_with(&t, 2048, "2 request_timeout_ms 40");
+	int fd = channel_open(&t, 0);
+	trace_start();
+	submit_each_tick(&t, N);
+	char *where = trace_stop();
+	while ((waited = trace_next(&where, "dm_user_timeout:", "waited_ms="))) {
+		CHECK(atoi(waited) > 40);
+		n++;
+	}
+	CHECK_EQ(n, N);
+	CHECK_EQ(target_status(&t).timed_out, N);
+	fixture_end(&t, fd);
+}
+
 /* --- The attach clock */
 
 static void without_a_channel_all_requests_fail_at_once_after_one_time_out(void)
@@ -485,7 +543,6 @@ static void suspends_end_in_time(void)
 	static const uint32_t flags[] = { 0, DM_NOFLUSH_FLAG };
 	struct target t;
 	struct submit s;
-	int status;
 
 	for (int i = 0; i < 2; i++) {
 		/* with a worker that is stuck */
@@ -496,8 +553,7 @@ static void suspends_end_in_time(void)
 		take(fd);
 		pid_t suspend = target_suspend_start(&t, flags[i]);
 		check_fails_in_time(&s, start);
-		CHECK_EQ(waitpid(suspend, &status, 0), suspend);
-		CHECK_EQ(status, 0);
+		await_exit(suspend, 0);
 		CHECK_EQ(target_resume(&t), 0);
 		CHECK_EQ(target_remove(&t), 0);
 		close(fd);
@@ -546,6 +602,7 @@ const struct test_case timeout_cases[] = {
 	CASE(channels_that_come_and_go_do_not_add_time_outs_up),
 	CASE(a_requests_clock_restarts_once_when_it_is_repeated),
 	CASE(requests_that_are_answered_never_time_out),
+	CASE(no_request_is_late_a_tick_too_early),
 	CASE(without_a_limit_nothing_times_out),
 	CASE(without_a_channel_all_requests_fail_at_once_after_one_time_out),
 	CASE(a_channel_in_time_serves_what_has_waited),

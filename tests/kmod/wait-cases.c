@@ -159,6 +159,27 @@ static void *read_one_message_after_another(void *userdata)
 	return NULL;
 }
 
+static void readers_start(struct reader *readers, const struct target *t, int n)
+{
+	for (int i = 0; i < n; i++) {
+		readers[i].t = t;
+		CHECK_EQ(pthread_create(&readers[i].thread, NULL, read_one_message_after_another,
+					&readers[i]), 0);
+	}
+}
+
+/* Waits for all of them, whose target is gone; returns how many requests they have read. */
+static int readers_join(struct reader *readers, int n)
+{
+	int sum = 0;
+
+	for (int i = 0; i < n; i++) {
+		CHECK_EQ(pthread_join(readers[i].thread, NULL), 0);
+		sum += readers[i].took;
+	}
+	return sum;
+}
+
 static void requests_are_spread_over_sleeping_readers(void)
 {
 	enum { READERS = 4, REQUESTS = 40 };
@@ -167,23 +188,14 @@ static void requests_are_spread_over_sleeping_readers(void)
 	struct submit s;
 
 	target_create(&t, 2048);
-	for (int i = 0; i < READERS; i++) {
-		readers[i].t = &t;
-		CHECK_EQ(pthread_create(&readers[i].thread, NULL, read_one_message_after_another,
-					&readers[i]), 0);
-	}
+	readers_start(readers, &t, READERS);
 	for (int i = 0; i < REQUESTS; i++) {
 		submit_start(&s, &t, SUBMIT_READ, 0, 512);
 		CHECK_EQ(submit_wait(&s), 0);
 		free(s.buf);
 	}
 	CHECK_EQ(target_remove(&t), 0);
-	int sum = 0;
-	for (int i = 0; i < READERS; i++) {
-		CHECK_EQ(pthread_join(readers[i].thread, NULL), 0);
-		sum += readers[i].took;
-	}
-	CHECK_EQ(sum, REQUESTS);
+	CHECK_EQ(readers_join(readers, READERS), REQUESTS);
 }
 
 static void do_nothing(int signal)
@@ -202,11 +214,7 @@ static void a_signal_loses_no_wake_up(void)
 
 	CHECK_EQ(sigaction(SIGUSR1, &restart, NULL), 0);
 	target_create(&t, 2048);
-	for (int i = 0; i < READERS; i++) {
-		readers[i].t = &t;
-		CHECK_EQ(pthread_create(&readers[i].thread, NULL, read_one_message_after_another,
-					&readers[i]), 0);
-	}
+	readers_start(readers, &t, READERS);
 	for (int i = 0; i < REQUESTS; i++) {
 		submit_start(&s, &t, SUBMIT_READ, 0, 512);
 		for (int r = 0; r < READERS; r++)
@@ -215,8 +223,7 @@ static void a_signal_loses_no_wake_up(void)
 		free(s.buf);
 	}
 	CHECK_EQ(target_remove(&t), 0);
-	for (int i = 0; i < READERS; i++)
-		CHECK_EQ(pthread_join(readers[i].thread, NULL), 0);
+	CHECK_EQ(readers_join(readers, READERS), REQUESTS);
 }
 
 struct one_read {

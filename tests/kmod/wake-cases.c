@@ -2,7 +2,6 @@
 /*
  * Wake-ups that go to one: each finds somebody who can take the request that it is for.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include "channel.h"
 #include "fixture.h"
 #include "submit.h"
+#include "thread.h"
 
 static char payload[PAYLOAD_MAX];
 
@@ -46,21 +46,22 @@ static void *read_in_thread(void *userdata)
 /* Returns once the thread sleeps in the system call. */
 static void waiter_start(struct waiter *w, void *(*run)(void *), int fd, long call)
 {
-	char path[64], line[64];
-	long now = -1;
-
 	*w = (struct waiter){ .fd = fd };
 	CHECK_EQ(pthread_create(&w->thread, NULL, run, w), 0);
-	while (now != call) {
-		snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", w->tid);
-		int file = open(path, O_RDONLY | O_CLOEXEC);
-		ssize_t n = file < 0 ? 0 : read(file, line, sizeof(line) - 1);
+	thread_await_call(&w->tid, call);
+}
 
-		close(file);
-		line[n > 0 ? n : 0] = 0;
-		now = line[0] >= '0' && line[0] <= '9' ? strtol(line, NULL, 10) : -1;
-		poll(NULL, 0, 1);
-	}
+/* The sleeping reader gets the WRITE's header, and the WRITE is answered on its channel. */
+static void waiter_serves(struct waiter *w, struct submit *s)
+{
+	struct dm_user_message msg;
+
+	CHECK_EQ(pthread_join(w->thread, NULL), 0);
+	CHECK_EQ(w->result, 0);
+	memcpy(&msg, w->buf, sizeof(msg));
+	CHECK_EQ(channel_read_all(w->fd, payload, 512, 0), 0);
+	CHECK_EQ(channel_answer(w->fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
+	CHECK_EQ(submit_wait(s), 0);
 }
 
 /* An epoll for `fd` that a wake-up of one may be spent on. */
@@ -79,7 +80,6 @@ static void a_close_passes_on_a_wake_up_that_went_to_it_alone(void)
 	struct target t;
 	struct submit s;
 	struct waiter told, reader;
-	struct dm_user_message msg;
 
 	target_create(&t, 2048);
 	int leaves = channel_open(&t, 0), stays = channel_open(&t, 0);
@@ -91,12 +91,7 @@ static void a_close_passes_on_a_wake_up_that_went_to_it_alone(void)
 	CHECK_EQ(told.event.events, EPOLLIN);
 
 	close(leaves);
-	CHECK_EQ(pthread_join(reader.thread, NULL), 0);
-	CHECK_EQ(reader.result, 0);
-	memcpy(&msg, reader.buf, sizeof(msg));
-	CHECK_EQ(channel_read_all(stays, payload, 512, 0), 0);
-	CHECK_EQ(channel_answer(stays, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-	CHECK_EQ(submit_wait(&s), 0);
+	waiter_serves(&reader, &s);
 	close(ep);
 	fixture_end(&t, stays);
 }
@@ -106,7 +101,6 @@ static void a_held_channel_takes_no_wake_up_from_the_others(void)
 	struct target t;
 	struct submit s;
 	struct waiter waits, reader;
-	struct dm_user_message msg;
 
 	target_create(&t, 2048);
 	int broken = channel_open(&t, 0), older = channel_open(&t, 0);
@@ -116,12 +110,7 @@ static void a_held_channel_takes_no_wake_up_from_the_others(void)
 	waiter_start(&reader, read_in_thread, older, SYS_read);
 
 	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
-	CHECK_EQ(pthread_join(reader.thread, NULL), 0);
-	CHECK_EQ(reader.result, 0);
-	memcpy(&msg, reader.buf, sizeof(msg));
-	CHECK_EQ(channel_read_all(older, payload, 512, 0), 0);
-	CHECK_EQ(channel_answer(older, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-	CHECK_EQ(submit_wait(&s), 0);
+	waiter_serves(&reader, &s);
 
 	CHECK_EQ(target_remove(&t), 0);
 	CHECK_EQ(pthread_join(waits.thread, NULL), 0);
