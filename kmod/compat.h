@@ -7,6 +7,7 @@
 #define DMU_COMPAT_H
 
 #include <linux/device-mapper.h>
+#include <linux/hrtimer.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -32,6 +33,16 @@
 #define DMU_ASSIGN_STRING(field, value)	__assign_str(field)
 #else
 #define DMU_ASSIGN_STRING(field, value)	__assign_str(field, value)
+#endif
+
+/* A high-resolution timer gets its function together with its clock from 6.13 on. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define DMU_HRTIMER_SETUP(timer, fn, clock, mode)	hrtimer_setup(timer, fn, clock, mode)
+#else
+#define DMU_HRTIMER_SETUP(timer, fn, clock, mode) do { \
+	hrtimer_init(timer, clock, mode); \
+	(timer)->function = (fn); \
+} while (0)
 #endif
 
 #endif /* DMU_COMPAT_H */

@@ -291,6 +291,7 @@ static int dmu_read_wait(struct dmu_channel *c)
 		}
 		if (ret)
 			break;
+		dmu_moderation_sleeps(t);
 		schedule();
 		/* as a rule it was woken for something, and need not queue to find out */
 	} while (!dmu_target_ready(t, c));
@@ -314,7 +315,14 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (!iov_iter_count(to))
 		return 0;
 
-	for (;;) {
+	do {
+		/* a worker comes back before there is more, as a rule; locks would tell it no more */
+		if (!nowait && !dmu_target_ready(c->target, c)) {
+			ret = dmu_read_wait(c);
+			if (ret)
+				break;
+			woken = true;
+		}
 		if (!mutex_trylock(&c->out.mutex)) {
 			/* whoever has it may be long about its page: let another channel serve */
 			if (woken)
@@ -326,13 +334,7 @@ ssize_t dmu_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		ret = c->batch ? dmu_read_messages(c, to, &orphans) :
 				 dmu_read_part(c, to, &orphans);
 		mutex_unlock(&c->out.mutex);
-		if (ret != -EAGAIN || nowait)
-			break;
-		ret = dmu_read_wait(c);
-		if (ret)
-			break;
-		woken = true;
-	}
+	} while (ret == -EAGAIN && !nowait);
 
 	dmu_target_settle(c->target, &orphans);
 	if (woken)

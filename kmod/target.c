@@ -68,6 +68,7 @@ struct dmu_target *dmu_target_new(struct dm_target *ti, const char *name,
 	INIT_LIST_HEAD(&t->queue);
 	INIT_LIST_HEAD(&t->channels);
 	dmu_clock_init(t);
+	dmu_moderation_init(t);
 	INIT_WORK(&t->event, dmu_target_event_work);
 
 	ret = dmu_node_init(t, name, dmu_target_free);
@@ -177,7 +178,7 @@ int dmu_target_add(struct dmu_target *t, struct dmu_request *req)
 	spin_unlock(&t->lock);
 
 	if (likely(ret == DM_MAPIO_SUBMITTED))
-		dmu_target_wake_one(t);
+		dmu_moderation_added(t);
 	else if (ret == DM_MAPIO_KILL)
 		dmu_target_refuse(t, req);
 	return ret;
@@ -312,6 +313,7 @@ void dmu_target_end(struct dmu_target *t)
 {
 	dmu_roster_end(t);
 	dmu_clock_stop(t);
+	dmu_moderation_stop(t);
 	cancel_work_sync(&t->event);
 }
 

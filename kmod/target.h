@@ -41,6 +41,7 @@
 
 #include "clock.h"
 #include "flush.h"
+#include "moderation.h"
 #include "options.h"
 #include "request.h"
 #include "stats.h"
@@ -86,6 +87,7 @@ struct target_type;
  *
  * @wq:		readers (exclusive) and pollers (mostly not) of all channels; has its own lock
  * @nr_full:	channels that hold max_outstanding requests; atomic
+ * @moderation:	see moderation.h
  *
  * @errors:	requests that ended with EIO; atomic
  * @failed:	of those, by operation, the ones that the module failed itself; atomic
@@ -122,6 +124,7 @@ struct dmu_target {
 
 	wait_queue_head_t wq ____cacheline_aligned_in_smp;
 	atomic_t nr_full;
+	struct dmu_moderation moderation;
 
 	atomic64_t errors ____cacheline_aligned_in_smp;
 	atomic64_t failed[DMU_STATS_OPERATIONS];

@@ -3,6 +3,7 @@
  * Wake-ups that go to one: each finds somebody who can take the request that it is for.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
+#include "server.h"
 #include "submit.h"
 #include "thread.h"
 
@@ -156,9 +158,41 @@ static void a_channel_that_fills_up_passes_on_what_its_threads_were_woken_for(vo
 	fixture_end(&t, other);
 }
 
+/*
+ * Reader and submitter on one CPU, where the module may wait for more before it wakes the reader. Whether it
+ * does so at the right time, tests/bench/kmod says.
+ */
+static void a_wake_up_that_waits_for_more_comes_if_there_is_none(void)
+{
+	struct target t;
+	struct server server = { 0 };
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	target_create(&t, 2048);
+	server_start(&server, &t, 1, false, 0);
+	for (int i = 0; i < 500; i++) {
+		struct submit s[2];
+		int n = 1 + i % 2;
+
+		for (int k = 0; k < n; k++)
+			submit_start(&s[k], &t, SUBMIT_WRITE, 512 * k, 512);
+		for (int k = 0; k < n; k++) {
+			CHECK_EQ(submit_wait(&s[k]), 0);
+			free(s[k].buf);
+		}
+	}
+	CHECK_EQ(server.counts[DM_USER_REQ_MAP_WRITE], 750);
+	CHECK_EQ(target_remove(&t), 0);
+	server_join(&server);
+}
+
 const struct test_case wake_cases[] = {
 	CASE(a_close_passes_on_a_wake_up_that_went_to_it_alone),
 	CASE(a_held_channel_takes_no_wake_up_from_the_others),
 	CASE(a_channel_that_fills_up_passes_on_what_its_threads_were_woken_for),
+	CASE(a_wake_up_that_waits_for_more_comes_if_there_is_none),
 	{ 0 },
 };
