@@ -6,17 +6,14 @@
  *
  * In version 1 a request is one read() of its header, and one of its payload if it is a WRITE; an
  * answer is one write(). With `batch` a read() brings as many requests as there are, and one write()
- * answers them all; and the worker says that it is in no hurry (SCHED_BATCH). Else, where it shares a
- * CPU with the submitter, the scheduler lets it run as soon as there is a request, before there could
- * be a second. Data is never looked at: what is written goes nowhere, and what is read is always the
- * same bytes. It prints "ready" once every channel is open.
+ * answers them all. Data is never looked at: what is written goes nowhere, and what is read is always
+ * the same bytes. It prints "ready" once every channel is open.
  *
  * Owns its channels and the buffers for each. Trusts the module.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,8 +188,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: null-worker NAME [CHANNELS] [batch], 1 to %d\n", CHANNELS_MAX);
 		return 2;
 	}
-	if (batch && sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 }) < 0)
-		die("sched_setscheduler");
 	for (long i = 0; i < n; i++) {
 		channels[i].batch = batch;
 		channel_open(&channels[i], argv[1]);
