@@ -257,8 +257,11 @@ static uint64_t unreclaimable_bytes(const struct volume *v)
 
 	for (size_t i = 0; i < v->n_resources; i++) {
 		struct statfs fs;
+		struct stat st;
 
-		if (fstatfs(v->resources[i], &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+		/* A block device's node lies on a tmpfs too, devtmpfs; its bytes do not. */
+		if (fstat(v->resources[i], &st) == 0 && S_ISREG(st.st_mode) &&
+		    fstatfs(v->resources[i], &fs) == 0 && fs.f_type == TMPFS_MAGIC)
 			sum += v->size_bytes;
 	}
 	return sum;
