@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define SPAWNER_MESSAGE_VERSION 1
+#define SPAWNER_MESSAGE_VERSION 2
 /* A volume's uuid for a worker, "parser-<number>" for a parser. */
 #define SPAWNER_NAME_SIZE 64
 /* Descriptors of SPAWN: the executable, the link, the setup socket, the inner profile, resources. */
@@ -57,7 +57,7 @@ struct spawner_request {
 	uint32_t n_resources; /* <= CONFINE_RESOURCES_MAX */
 	uint32_t pids_max;    /* of the child's own cgroup */
 	uint32_t nofile_max;
-	uint32_t reserved;    /* 0 */
+	uint32_t holds_memory; /* 1: the volume's data is memory, which ends with it; else 0 */
 	uint64_t memory_max_bytes;  /* of the child's own cgroup; 0: no limit */
 	uint64_t memlock_max_bytes; /* RLIMIT_MEMLOCK */
 	/* The cgroup below the spawner's own that this child shares with others: a container's id, a

@@ -61,7 +61,7 @@ int spawn_check(const struct spawner_request *request, size_t n_fds)
 	if (!is_group_of(request->group, request->role))
 		return -EINVAL;
 	/* Not root, and not the "no change" of setresuid. */
-	if (request->uid == 0 || request->uid == UINT32_MAX || request->reserved != 0)
+	if (request->uid == 0 || request->uid == UINT32_MAX || request->holds_memory > 1)
 		return -EINVAL;
 	if (request->n_resources > CONFINE_RESOURCES_MAX ||
 	    n_fds != SPAWNER_FD_RESOURCES + request->n_resources)
@@ -167,13 +167,22 @@ static int write_id_maps(struct birth *b)
 }
 
 /*
- * From outside, for a hard limit cannot be raised from within a user namespace. Where memory runs out all the
- * same, who locks it goes first, and not the spawner, whose place it was born in.
+ * Where memory runs out all the same, who holds much of it goes first, and not the spawner, whose place it was
+ * born in. A worker whose volume lies on a disk keeps that place: its end would free next to nothing, and take
+ * away what all others are waiting for.
  */
+static int set_oom_score(const struct birth *b)
+{
+	bool disk = b->request->role == SPAWNER_WORKER && !b->request->holds_memory;
+
+	return disk ? 0 : proc_set_oom_score(b->pid, OOM_SCORE_FIRST);
+}
+
+/* From outside, for a hard limit cannot be raised from within a user namespace. */
 static int set_memlock_limit(struct birth *b)
 {
 	struct rlimit limit = { b->request->memlock_max_bytes, b->request->memlock_max_bytes };
-	int r = proc_set_oom_score(b->pid, OOM_SCORE_FIRST);
+	int r = set_oom_score(b);
 
 	if (r < 0)
 		return r;

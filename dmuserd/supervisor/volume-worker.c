@@ -280,6 +280,7 @@ static void fill_request(const struct volume *v, struct spawner_request *ret)
 		.n_resources = (uint32_t)v->n_resources,
 		.pids_max = m->n_threads + EXTRA_THREADS,
 		.nofile_max = NOFILE_MAX,
+		.holds_memory = memory_bytes(v) > 0,
 		.memlock_max_bytes = limits.memlock_max_bytes,
 	};
 	if (m->memory_max_bytes > 0)

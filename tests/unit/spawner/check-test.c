@@ -92,7 +92,7 @@ static void numbers_that_make_no_sense_are_refused(void **state)
 	REFUSES(q.role = 0);
 	REFUSES(q.role = 3);
 	REFUSES(q.pids_max = 0);
-	REFUSES(q.reserved = 1);
+	REFUSES(q.holds_memory = 2);
 	REFUSES(q.nofile_max = CONFINE_FD_RESOURCES);
 	REFUSES(q.n_resources = 0);
 	REFUSES(q.n_resources = 2);

@@ -43,6 +43,7 @@ static void an_image_gives_its_size_to_the_volume(void **state)
 	volume_get_info(v, &info);
 	assert_int_equal(info.size_bytes, 3 * MIB);
 	assert_false(info.blank);
+	assert_false(world_child(v->uuid)->holds_memory);
 	/* The same, said with the size that was found. */
 	same.size_bytes = 3 * MIB;
 	assert_ptr_equal(create_and_wait(&c, &same), v);

@@ -42,6 +42,7 @@ static void a_volume_becomes_active_step_by_step(void **state)
 	assert_string_equal(child->group, info.uuid);
 	assert_true(child->memory_max >= MIB + (16 << 20));
 	assert_true(child->memlock_max >= MIB);
+	assert_true(child->holds_memory);
 	release_and_wait(&c, v);
 	assert_string_equal(world->events, " data:created data:attached data:active data:releasing data:gone");
 }

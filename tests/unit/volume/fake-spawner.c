@@ -124,6 +124,7 @@ static struct world_child *start(const struct spawner_request *request, const in
 	c->uid = request->uid;
 	c->memory_max = request->memory_max_bytes;
 	c->memlock_max = request->memlock_max_bytes;
+	c->holds_memory = request->holds_memory;
 	c->alive = true;
 	c->pid = fork();
 	if (c->pid == 0)

@@ -61,7 +61,7 @@ struct world_child {
 	pid_t pid;
 	int pidfd;
 	uid_t uid;
-	bool alive, forgotten;
+	bool alive, forgotten, holds_memory;
 	int status;
 	uint64_t memory_max, memlock_max;
 	struct world_child *next;
