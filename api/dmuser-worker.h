@@ -160,6 +160,12 @@ int dmuser_worker_option_boolean(struct dmuser_worker *worker, const char *name,
 				 bool *ret_value);
 
 /*
+ * All memory for requests is taken before the first one, DMUSER_IO_MAX_BYTES for each that there can be at once, and
+ * not by and by: for a backend that must answer when the machine has no memory left. Only for prepare().
+ */
+void dmuser_worker_reserve_memory(struct dmuser_worker *worker);
+
+/*
  * Records why prepare() or start() fails, in words for whoever asked for the volume, and returns error
  * (a negative errno) for the caller to return. What is too long is cut.
  */

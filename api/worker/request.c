@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ int requests_allocate(struct dmuser_worker *worker)
 		free(requests);
 		return -ENOMEM;
 	}
+	/* Locked as soon as all memory is, and from now on there. */
+	if (worker->reserves_memory)
+		memset(buffers, 0, (size_t)count * DMUSER_IO_MAX_BYTES);
 	for (unsigned int i = 0; i < count; i++) {
 		requests[i].worker = worker;
 		requests[i].buffer = buffers + (size_t)i * DMUSER_IO_MAX_BYTES;

@@ -10,6 +10,7 @@
 #include "api/worker/control.h"
 #include "api/worker/plain.h"
 #include "api/worker/request.h"
+#include "api/worker/resident.h"
 #include "api/worker/seal.h"
 #include "api/worker/serve.h"
 #include "dmuserd/messages/test-hooks.h"
@@ -52,6 +53,7 @@ static uint64_t largest_file(const struct dmuser_worker *worker)
 
 static int start_threads(void *userdata)
 {
+	resident_program();
 	return serve_start_threads(userdata);
 }
 

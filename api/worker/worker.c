@@ -114,6 +114,11 @@ int dmuser_worker_option_boolean(struct dmuser_worker *worker, const char *name,
 	return 0;
 }
 
+void dmuser_worker_reserve_memory(struct dmuser_worker *worker)
+{
+	worker->reserves_memory = true;
+}
+
 int dmuser_worker_refuse(struct dmuser_worker *worker, int error, const char *format, ...)
 {
 	va_list arguments;

@@ -20,6 +20,7 @@ struct dmuser_worker {
 	int resources[DMUSER_RESOURCES_MAX];
 	bool confined;
 	bool option_used[WORKER_OPTIONS_MAX]; /* prepare() asked for it */
+	bool reserves_memory;                 /* prepare() asked for it */
 	char refusal[100];                    /* why prepare() failed */
 
 	struct channel channel;

@@ -3,8 +3,8 @@
  * The backend `file`: a volume in a regular file or on a block device.
  *
  * The supervisor opened it; what this process has is the descriptor. Answered writes are in the page
- * cache, which outlives the worker, and become durable with a flush or FUA. Owns nothing, trusts the
- * library for every range, never makes the file larger or smaller.
+ * cache, or with `direct` in the disk's; both outlive the worker, and become durable with a flush or FUA.
+ * Owns nothing, trusts the library for every range, never makes the file larger or smaller.
  */
 #include "dmuser-worker.h"
 
@@ -20,11 +20,32 @@ struct volume {
 	int fd;
 };
 
+/*
+ * Through the page cache a write takes memory, page by page, and where the volume is swap that is what there is
+ * none of until the write is done: a deadlock. So neither that cache nor any of our own memory may be missing.
+ */
+static int go_direct(struct dmuser_worker *worker, const struct volume *volume)
+{
+	static _Alignas(4096) char block[4096];
+
+	dmuser_worker_reserve_memory(worker);
+	if (fcntl(volume->fd, F_SETFL, O_DIRECT) < 0)
+		return dmuser_worker_refuse(worker, -errno, "direct: the file system cannot do that");
+	/* The alignment that is needed is the disk's, the file system's or both's: ask by trying. */
+	if (pread(volume->fd, block, dmuser_worker_block_size(worker), 0) < 0)
+		return dmuser_worker_refuse(worker, -errno,
+					    "direct: blocks of %u bytes cannot be read: %s",
+					    dmuser_worker_block_size(worker), strerror(errno));
+	return 0;
+}
+
 static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
 {
 	static struct volume volume;
 	uint64_t size = dmuser_worker_size_bytes(worker);
+	bool direct = false;
 	struct stat st;
+	int r;
 
 	volume.fd = dmuser_worker_resource(worker, 0);
 	if (fstat(volume.fd, &st) < 0)
@@ -34,6 +55,11 @@ static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
 		return dmuser_worker_refuse(worker, -ENOSPC,
 					    "path: holds %" PRIu64 " bytes, the volume %" PRIu64,
 					    (uint64_t)st.st_size, size);
+	r = dmuser_worker_option_boolean(worker, "direct", false, &direct);
+	if (r == 0 && direct)
+		r = go_direct(worker, &volume);
+	if (r < 0)
+		return r;
 	*ret_volume = &volume;
 	return 0;
 }
@@ -120,7 +146,7 @@ static int file_discard(void *volume, struct dmuser_request *request, uint64_t l
 /* The slow way, which works everywhere. */
 static int write_zero_bytes(const struct volume *volume, uint64_t length, uint64_t offset)
 {
-	static const char zeroes[64 * 1024];
+	static const _Alignas(4096) char zeroes[64 * 1024];
 
 	while (length > 0) {
 		size_t part = length < sizeof(zeroes) ? (size_t)length : sizeof(zeroes);
@@ -163,7 +189,8 @@ static int file_write_zeroes(void *volume, struct dmuser_request *request, uint6
 static const struct dmuser_worker_ops ops = {
 	.type = "file",
 	.summary = "A volume in a regular file or on a block device.",
-	.options = "  path=PATH            the image or device, of at least --size bytes\n",
+	.options = "  path=PATH            the image or device, of at least --size bytes\n"
+		   "  direct=true|false    past the page cache (default: false)\n",
 	/* Each may wait for a disk. */
 	.n_threads = 4,
 	.n_resources = 1,

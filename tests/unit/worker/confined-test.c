@@ -145,6 +145,101 @@ static void file_does_everything_under_its_profile(void **state)
 	stop();
 }
 
+static void expect_report(enum confine_step step, int error, const char *detail)
+{
+	struct confine_report report;
+	int status;
+
+	confined_take_report(&worker, &report);
+	assert_string_equal(confine_step_name(report.step), confine_step_name(step));
+	assert_int_equal(report.error, error);
+	assert_non_null(strstr(report.detail, detail));
+	status = confined_reap(&worker);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), DMUSER_EXIT_SETUP);
+}
+
+static void use_an_image_of_the_builds_file_system(void)
+{
+	fd_close_many(&resource, 1);
+	resource = open(confined_build, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(resource >= 0);
+	assert_int_equal(ftruncate(resource, CONFINED_SIZE_BYTES), 0);
+	if (fcntl(resource, F_SETFL, O_DIRECT) < 0) {
+		print_message("the build's file system knows no O_DIRECT\n");
+		skip();
+	}
+	assert_int_equal(fcntl(resource, F_SETFL, 0), 0);
+}
+
+static void start_direct(void)
+{
+	struct worker_setup volume;
+
+	confined_fill_setup(&volume);
+	volume.n_options = 1;
+	strcpy(volume.options[0].name, "direct");
+	strcpy(volume.options[0].value, "true");
+	confined_start(&worker, "file", &volume, resource, NULL);
+}
+
+static void a_direct_file_does_everything_past_the_page_cache(void **state)
+{
+	struct confine_report report;
+
+	use_an_image_of_the_builds_file_system();
+	start_direct();
+	confined_take_report(&worker, &report);
+	assert_string_equal(report.detail, "");
+	confined_attach(&worker);
+	expect_all_operations_work();
+	assert_true(fcntl(resource, F_GETFL) & O_DIRECT);
+	stop();
+}
+
+/* Where the volume is swap, there is no memory to be had until the request is done. */
+static void a_direct_file_takes_no_memory_to_answer(void **state)
+{
+	struct confine_report report;
+	unsigned long long before;
+
+	use_an_image_of_the_builds_file_system();
+	start_direct();
+	confined_take_report(&worker, &report);
+	assert_string_equal(report.detail, "");
+	confined_attach(&worker);
+	before = proc_count_faults(worker.pid);
+	assert_true(before > 4 * DMUSER_IO_MAX_BYTES / 4096);
+	for (size_t i = 0; i < 16; i++)
+		expect_all_operations_work();
+	assert_int_equal(proc_count_faults(worker.pid), before);
+	stop();
+}
+
+static void all_of_the_program_is_in_memory(void **state)
+{
+	unsigned long long size, resident;
+
+	if (geteuid() != 0) {
+		print_message("only root may look at another process's mappings\n");
+		skip();
+	}
+	start_sealed("file");
+	proc_count_mapped(worker.pid, &size, &resident);
+	assert_true(size > 100);
+	assert_int_equal(resident, size);
+	stop();
+}
+
+static void an_image_that_cannot_be_read_directly_is_reported(void **state)
+{
+	fd_close_many(&resource, 1);
+	resource = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	assert_true(resource >= 0);
+	start_direct();
+	expect_report(CONFINE_PREPARE, -EINVAL, "direct: ");
+}
+
 /* tmpfs cannot zero a range that stays allocated: the backend's slow way. */
 static void file_zeroes_where_the_file_system_cannot(void **state)
 {
@@ -289,20 +384,6 @@ static void descriptors_are_where_the_profile_expects_them(void **state)
 	assert_int_equal(mine.st_ino, theirs.st_ino);
 }
 
-static void expect_report(enum confine_step step, int error, const char *detail)
-{
-	struct confine_report report;
-	int status;
-
-	confined_take_report(&worker, &report);
-	assert_string_equal(confine_step_name(report.step), confine_step_name(step));
-	assert_int_equal(report.error, error);
-	assert_non_null(strstr(report.detail, detail));
-	status = confined_reap(&worker);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), DMUSER_EXIT_SETUP);
-}
-
 static void an_image_that_is_too_small_is_reported(void **state)
 {
 	assert_int_equal(ftruncate(resource, 512), 0);
@@ -356,6 +437,10 @@ int main(int argc, char **argv)
 		T(memory_does_everything_under_its_profile),
 		T(memory_takes_nothing_for_a_look),
 		T(file_does_everything_under_its_profile),
+		T(a_direct_file_does_everything_past_the_page_cache),
+		T(a_direct_file_takes_no_memory_to_answer),
+		T(all_of_the_program_is_in_memory),
+		T(an_image_that_cannot_be_read_directly_is_reported),
 		T(file_zeroes_where_the_file_system_cannot),
 		T(null_forgets_everything_under_its_profile),
 		T(an_image_may_be_larger_than_the_volume_and_does_not_grow),

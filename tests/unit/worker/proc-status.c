@@ -5,6 +5,7 @@
 
 #include "util/cleanup.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,44 @@ unsigned long long proc_value(pid_t pid, const char *field)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	return read_field(path, field);
+}
+
+unsigned long long proc_count_faults(pid_t pid)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	unsigned long long minor, major;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	/* PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS MINFLT CMINFLT MAJFLT; no backend's name has a ')'. */
+	assert_int_equal(fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu",
+				&minor, &major), 2);
+	return minor + major;
+}
+
+void proc_count_mapped(pid_t pid, unsigned long long *ret_size, unsigned long long *ret_resident)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	char path[64], line[512];
+	bool of_file = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	*ret_size = *ret_resident = 0;
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long long value, end;
+
+		/* START-END …PATH, and what there is to say about it. */
+		if (sscanf(line, "%llx-%llx ", &value, &end) == 2)
+			of_file = strchr(line, '/') != NULL;
+		else if (of_file && sscanf(line, "Size: %llu", &value) == 1)
+			*ret_size += value;
+		else if (of_file && sscanf(line, "Rss: %llu", &value) == 1)
+			*ret_resident += value;
+	}
 }
 
 void proc_expect_limit(pid_t pid, const char *name, const char *value)

@@ -14,5 +14,11 @@ void proc_expect_every_thread(pid_t pid, const char *field, unsigned long long v
 /* The value of a field of the process's own status, in decimal. */
 unsigned long long proc_value(pid_t pid, const char *field);
 
+/* Page faults so far, of all threads, whether something was read for them or not. */
+unsigned long long proc_count_faults(pid_t pid);
+
+/* KiB of the files that the process has mapped, and how many of them are in memory. For root alone. */
+void proc_count_mapped(pid_t pid, unsigned long long *ret_size, unsigned long long *ret_resident);
+
 /* Fails the test unless soft and hard limit of that name in /proc/PID/limits are both value. */
 void proc_expect_limit(pid_t pid, const char *name, const char *value);
