@@ -245,6 +245,28 @@ static void what_is_off_is_not_supported(void)
 	fixture_end(&t, fd);
 }
 
+static void a_measurement_names_the_target_and_its_options(void)
+{
+	struct target t;
+	char expected[512];
+
+	target_create(&t, 2048);
+	char *text = target_measure(&t);
+	snprintf(expected, sizeof(expected), ",name=%s;", t.name);
+	CHECK(strncmp(text, "target_name=user,target_version=", 32) == 0);
+	CHECK(strstr(text, expected));
+	free(text);
+	CHECK_EQ(target_remove(&t), 0);
+
+	target_create_with(&t, 2048, "6 on_close requeue max_outstanding 9 discard 2048:64");
+	text = target_measure(&t);
+	snprintf(expected, sizeof(expected),
+		 ",name=%s,max_outstanding=9,on_close=requeue,discard=2048:64;", t.name);
+	CHECK(strstr(text, expected));
+	free(text);
+	CHECK_EQ(target_remove(&t), 0);
+}
+
 const struct test_case option_cases[] = {
 	CASE(max_outstanding_limits_delivery_and_not_mapping),
 	CASE(a_full_channels_reader_waits_for_its_own_answers_and_takes_nobodys_wake_up),
@@ -253,5 +275,6 @@ const struct test_case option_cases[] = {
 	CASE(ranges_are_split_as_the_table_says),
 	CASE(a_range_over_4_gib_is_cut_at_no_odd_sector),
 	CASE(what_is_off_is_not_supported),
+	CASE(a_measurement_names_the_target_and_its_options),
 	{ 0 },
 };

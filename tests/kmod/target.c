@@ -207,6 +207,17 @@ char *target_ask(const struct target *t, const char *message)
 	return answer;
 }
 
+char *target_measure(const struct target *t)
+{
+	struct operation o = { 0 };
+
+	CHECK_EQ(operation_do(&o, t->name, DM_TABLE_STATUS,
+			      DM_NOFLUSH_FLAG | DM_IMA_MEASUREMENT_FLAG), 0);
+	char *text = strdup((char *)&o + o.dm.data_start + sizeof(struct dm_target_spec));
+	CHECK(text);
+	return text;
+}
+
 unsigned long long target_fence(const struct target *t)
 {
 	char *answer = target_ask(t, "fence");
