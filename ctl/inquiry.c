@@ -76,8 +76,7 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 	if (strcmp(error, "io.dmuser.SpecificationMismatch") == 0 ||
 	    strcmp(error, "io.dmuser.VolumeBusy") == 0)
 		inquiry->volume = describe(connection, name, container, owner);
-	if (strcmp(error, "io.dmuser.NoSuchVolume") == 0 && is_root && owner < 0 && request &&
-	    !object_string(parameters, "last_failure", NULL))
+	if (strcmp(error, "io.dmuser.NoSuchVolume") == 0 && is_root && owner < 0 && request)
 		inquiry->others = find_others(connection, name, container);
 }
 

@@ -187,11 +187,12 @@ static const struct wording *choose_no_volume(const struct matter *m)
 	const char *last_failure = object_string(m->parameters, "last_failure", "");
 	struct json_object *request = m->c->request;
 
+	/* First, since what failed may be long ago, and another's. */
+	if (have_others_one(m))
+		return &others_volume;
 	if (last_failure[0])
 		return is_told_by_hook(last_failure) && m->c->has_unit ? &volume_not_created_by_hook :
 									  &volume_not_created;
-	if (have_others_one(m))
-		return &others_volume;
 	if (object_string(request, "container", NULL))
 		return object_string(request, "name", NULL) ? &no_volume_in_container :
 							      &no_volumes_of_container;

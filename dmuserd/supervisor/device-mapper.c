@@ -335,14 +335,17 @@ static int grow(struct dm_device **devices, size_t n)
 /* Volumes of ours have such names; no look is taken at others. */
 #define NAME_PREFIX "dmuser-"
 
-/* BROKEN of a target's status (dm-user(4)); one that is gone meanwhile, or is another's, has none. */
-static bool has_broken_channel(const struct dm_names *entry)
+/*
+ * Its worker did not answer a request in time, or not even read it, or answered badly: BROKEN and TIMED_OUT of a
+ * target's status (dm-user(4)). One that is gone meanwhile, or is another's, has none.
+ */
+static bool is_deaf(const struct dm_names *entry)
 {
 	struct dm_request about = {};
 	_cleanup_(task_freep) struct dm_task *task = NULL;
 	char *type = NULL, *params = NULL;
 	uint64_t start, length;
-	unsigned int broken;
+	uint64_t broken, timed_out;
 
 	if (strncmp(entry->name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
 		return false;
@@ -352,11 +355,13 @@ static bool has_broken_channel(const struct dm_names *entry)
 		return false;
 	dm_get_next_target(task, NULL, &start, &length, &type, &params);
 	return type && params && strcmp(type, TARGET) == 0 &&
-	       sscanf(params, "%*u %*u %*u %*u %*u %*u %u", &broken) == 1 && broken > 0;
+	       sscanf(params, "%*u %*u %*u %*u %*u %*u %" SCNu64 " %*u %*u %*u %" SCNu64, &broken,
+		      &timed_out) == 2 &&
+	       (broken > 0 || timed_out > 0);
 }
 
 /* *devices is allocated, and the caller's also on failure. */
-static int do_list(bool broken_alone, struct dm_result *result, struct dm_device **devices)
+static int do_list(bool deaf_alone, struct dm_result *result, struct dm_device **devices)
 {
 	_cleanup_(task_freep) struct dm_task *task = dm_task_create(DM_DEVICE_LIST);
 	struct dm_names *entry;
@@ -370,7 +375,7 @@ static int do_list(bool broken_alone, struct dm_result *result, struct dm_device
 	if (entry->dev == 0)
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
-		int r = broken_alone && !has_broken_channel(entry) ? 0 : describe(entry, &device);
+		int r = deaf_alone && !is_deaf(entry) ? 0 : describe(entry, &device);
 
 		if (r > 0) {
 			r = grow(devices, result->n_devices);
@@ -402,8 +407,8 @@ static int run_operation(int link, const struct dm_request *request, struct dm_r
 	case DM_OP_STATUS:
 		return do_status(request, result);
 	case DM_OP_LIST:
-	case DM_OP_LIST_BROKEN:
-		return do_list(request->operation == DM_OP_LIST_BROKEN, result, devices);
+	case DM_OP_LIST_DEAF:
+		return do_list(request->operation == DM_OP_LIST_DEAF, result, devices);
 	}
 	return -EINVAL;
 }

@@ -24,7 +24,7 @@ enum dm_operation {
 	DM_OP_REMOVE_DEFERRED, /* ret: open_count, 0: removed, 1: will be, at its last close */
 	DM_OP_STATUS,   /* ret: open_count, status line */
 	DM_OP_LIST,     /* ret: every device whose uuid begins with DMUSER- */
-	DM_OP_LIST_BROKEN, /* ret: those of them that have a broken channel: their worker is given up */
+	DM_OP_LIST_DEAF, /* ret: those of them whose worker did not answer in time, or badly */
 };
 
 struct dm_request {
@@ -51,7 +51,7 @@ struct dm_result {
 	int32_t open_count;
 	uint32_t driver_version[3], target_version[3];
 	char status[512];
-	uint32_t n_devices; /* LIST, LIST_BROKEN: devices[] */
+	uint32_t n_devices; /* LIST, LIST_DEAF: devices[] */
 	const struct dm_device *devices;
 };
 

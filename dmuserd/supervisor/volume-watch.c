@@ -2,11 +2,10 @@
 /*
  * Looking for volumes that the kernel has given up while their worker lives on.
  *
- * A request that was not answered in time breaks the channel: from then on all I/O fails or waits, and the
- * worker, which may hang in a system call for ever, need not notice. The module raises no event for that, and the
- * supervisor has no copy of a channel to poll. So one device-mapper child now and then asks for the broken ones
- * of all volumes; without a volume in use there is none. What is found is degraded, and its worker killed: it
- * gets no request any more, and whatever it was at, its volume is lost.
+ * A request that was not answered in time has failed, and a bad answer breaks the channel, while the worker, which may
+ * hang in a system call or be stopped, need not notice. So one device-mapper child now and then asks for such volumes
+ * among all; without a volume in use there is none. What is found is degraded, and its worker killed: whatever it was
+ * at, its volume is lost.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/volume-internal.h"
@@ -52,8 +51,8 @@ static void give_up(struct volumes *set, const char *dm_uuid)
 			break;
 	if (!v)
 		return;
-	volume_set_error(v, "the worker lost its channel: it did not answer a request in time "
-			    "(io_timeout_ms), or gave a bad answer");
+	volume_set_error(v, "the worker did not answer a request in time (io_timeout_ms), or gave a bad "
+			    "answer");
 	if (v->worker && worker_is_alive(v->worker))
 		worker_kill(v->worker);
 	volume_degrade(v);
@@ -66,16 +65,16 @@ static void look_again(struct volumes *set)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(set->watch, SD_EVENT_ONESHOT);
 	if (r < 0)
-		log_print(LOG_ERR, "broken channels are not looked for any more: %s", strerror(-r));
+		log_print(LOG_ERR, "workers that do not answer are not looked for any more: %s", strerror(-r));
 }
 
-static void on_broken(void *userdata, const struct dm_result *result)
+static void on_deaf(void *userdata, const struct dm_result *result)
 {
 	struct volumes *set = userdata;
 
 	set->watch_call = NULL;
 	if (result->error < 0)
-		log_limited(LOG_WARNING, "cannot look for broken channels: %s", result->message);
+		log_limited(LOG_WARNING, "cannot look for workers that do not answer: %s", result->message);
 	for (uint32_t i = 0; result->error == 0 && i < result->n_devices; i++)
 		give_up(set, result->devices[i].uuid);
 	look_again(set);
@@ -83,12 +82,12 @@ static void on_broken(void *userdata, const struct dm_result *result)
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	static const struct dm_request request = { .operation = DM_OP_LIST_BROKEN };
+	static const struct dm_request request = { .operation = DM_OP_LIST_DEAF };
 	struct volumes *set = userdata;
 
 	if (!has_any_in_use(set) ||
 	    dm_queue_add(set->dm_queue, &request, set->manager->settings.device_mapper_timeout_ms,
-			 on_broken, set, &set->watch_call) < 0)
+			 on_deaf, set, &set->watch_call) < 0)
 		look_again(set);
 	return 0;
 }

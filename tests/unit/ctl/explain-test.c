@@ -406,6 +406,11 @@ static void another_owner_s_volume_is_pointed_at(void **state)
 					"4294967293 (uid 4294967293)");
 	assert_string_equal(e.hint, "dmuserctl release a --owner 4294967294");
 	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
+
+	/* Also where one of root's own did not come to be. */
+	json_object_object_add(c.request, "last_failure", json_object_new_string("4 min ago: worker: no"));
+	explain_reply_in(&c, "io.dmuser.NoSuchVolume", c.request, &e);
+	assert_string_equal(e.hint, "dmuserctl release a --owner 4294967294");
 	json_object_put(c.request);
 	inquiry_done(&found);
 }

@@ -21,7 +21,7 @@ static const char *const names[] = {
 	[DM_OP_VERSION] = "version", [DM_OP_CREATE] = "create", [DM_OP_RESUME] = "resume",
 	[DM_OP_MESSAGE] = "fail",    [DM_OP_REMOVE] = "remove", [DM_OP_REMOVE_DEFERRED] = "defer",
 	[DM_OP_STATUS] = "status",   [DM_OP_LIST] = "list",
-	[DM_OP_LIST_BROKEN] = "broken",
+	[DM_OP_LIST_DEAF] = "broken",
 };
 
 static struct world_device *find(const char *name)
@@ -113,7 +113,7 @@ static int perform(const struct dm_request *request, struct dm_result *result)
 	int open_count;
 
 	if (request->operation == DM_OP_VERSION || request->operation == DM_OP_LIST ||
-	    request->operation == DM_OP_LIST_BROKEN)
+	    request->operation == DM_OP_LIST_DEAF)
 		return 0;
 	if (request->operation == DM_OP_CREATE) {
 		int r = create_device(request);
@@ -184,8 +184,8 @@ static void deliver(struct dm_call *call, bool timed_out)
 		result.error = world->dm_error[request.operation];
 	else
 		result.error = perform(&request, &result);
-	if (request.operation == DM_OP_LIST || request.operation == DM_OP_LIST_BROKEN)
-		list_devices(request.operation == DM_OP_LIST_BROKEN, &result, devices);
+	if (request.operation == DM_OP_LIST || request.operation == DM_OP_LIST_DEAF)
+		list_devices(request.operation == DM_OP_LIST_DEAF, &result, devices);
 	if (result.error < 0)
 		snprintf(result.message, sizeof(result.message), "device-mapper: %s: %s",
 			 names[request.operation], strerror(-result.error));

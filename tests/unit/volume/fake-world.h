@@ -77,8 +77,8 @@ struct world {
 
 	/* What is to go wrong. */
 	enum worker_manner manner;
-	int dm_error[DM_OP_LIST_BROKEN + 1];   /* by operation: the negative errno that comes of it */
-	bool dm_silent[DM_OP_LIST_BROKEN + 1]; /* nothing comes before the deadline */
+	int dm_error[DM_OP_LIST_DEAF + 1];   /* by operation: the negative errno that comes of it */
+	bool dm_silent[DM_OP_LIST_DEAF + 1]; /* nothing comes before the deadline */
 	int spawn_error;		/* SPAWNED says so */
 	int spawn_refused;		/* spawner_spawn() itself says so */
 	bool spawn_silent;
