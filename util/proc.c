@@ -374,3 +374,24 @@ bool proc_has_option(const char *list, const char *word)
 	}
 	return false;
 }
+
+/* A byte: the first digit is none of 4 to 7. */
+static bool is_escape(const char *text)
+{
+	return text[0] == '\\' && strspn(text + 1, "0123") >= 1 && strspn(text + 1, "01234567") >= 3;
+}
+
+void proc_unescape(char *path)
+{
+	char *to = path;
+
+	for (const char *from = path; *from;) {
+		if (is_escape(from)) {
+			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}

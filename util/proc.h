@@ -80,3 +80,9 @@ int proc_next_mount(const char **cursor, struct proc_mount *ret_mount);
 
 /* Is word one of those that commas separate in list? */
 bool proc_has_option(const char *list, const char *word);
+
+/*
+ * Takes back, in place, how the kernel writes blanks, line ends and backslashes of a path: as \ and three octal digits.
+ * What is not quite that is kept as it is.
+ */
+void proc_unescape(char *path);

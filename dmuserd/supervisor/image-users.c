@@ -5,6 +5,7 @@
  */
 #include "dmuserd/supervisor/image-users.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -16,23 +17,6 @@ const struct image_places image_places_of_machine = {
 	.sys_block = "/sys/block",
 };
 
-/* The kernel writes blanks and the like as \ and three octal digits. */
-static void unescape(char *path)
-{
-	unsigned int byte;
-	char *to = path;
-
-	for (; *path; path++) {
-		if (sscanf(path, "\\%3o", &byte) == 1) {
-			*to++ = (char)byte;
-			path += 3;
-		} else {
-			*to++ = *path;
-		}
-	}
-	*to = '\0';
-}
-
 static bool is_swap(const char *swaps, const char *image)
 {
 	_cleanup_(fclosep) FILE *f = fopen(swaps, "re");
@@ -41,7 +25,7 @@ static bool is_swap(const char *swaps, const char *image)
 
 	while (f && getline(&line, &capacity, f) > 0) {
 		line[strcspn(line, " \t\n")] = '\0';
-		unescape(line);
+		proc_unescape(line);
 		if (strcmp(line, image) == 0)
 			return true;
 	}

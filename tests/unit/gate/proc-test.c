@@ -263,6 +263,34 @@ static void a_count_is_found_by_its_whole_name(void **state)
 	assert_int_equal(proc_parse_count("", "low", &count), -ENOENT);
 }
 
+static void assert_unescaped(const char *escaped, const char *expected)
+{
+	/* Of just its size, so that a sanitizer sees a step beyond it. */
+	char *path = strdup(escaped);
+
+	assert_non_null(path);
+	proc_unescape(path);
+	assert_string_equal(path, expected);
+	free(path);
+}
+
+static void an_escaped_path_is_as_it_was(void **state)
+{
+	assert_unescaped("/a\\040b\\011\\012\\134040", "/a b\t\n\\040");
+	assert_unescaped("/\\303\\244", "/\303\244");
+	assert_unescaped("", "");
+}
+
+static void what_is_no_whole_escape_is_kept(void **state)
+{
+	assert_unescaped("/a\\", "/a\\");
+	assert_unescaped("/a\\0", "/a\\0");
+	assert_unescaped("/a\\04", "/a\\04");
+	assert_unescaped("/a\\048", "/a\\048");
+	assert_unescaped("/a\\ 40", "/a\\ 40");
+	assert_unescaped("/a\\440", "/a\\440");
+}
+
 static void a_process_can_be_made_the_first_to_go(void **state)
 {
 	char text[32];
@@ -313,6 +341,8 @@ int main(void)
 		cmocka_unit_test(a_torn_line_of_mounts_is_refused),
 		cmocka_unit_test(an_option_is_a_whole_word),
 		cmocka_unit_test(a_count_is_found_by_its_whole_name),
+		cmocka_unit_test(an_escaped_path_is_as_it_was),
+		cmocka_unit_test(what_is_no_whole_escape_is_kept),
 		cmocka_unit_test(a_process_can_be_made_the_first_to_go),
 		cmocka_unit_test(a_file_that_does_not_fit_is_refused),
 		cmocka_unit_test(this_kernels_own_status_is_understood),
