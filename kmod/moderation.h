@@ -15,14 +15,16 @@ struct dmu_target;
  * @timer:	wakes a reader for what has come meanwhile
  *
  * The rest are hints; nothing is lost if they are wrong.
- * @cpu:	the one that a reader went to sleep on last; -1: none has yet
- * @pays:	the last wait brought more than the one request that it began with
+ * @cpu:	the one that a reader went to sleep on last; -1: it has woken
+ * @began:	requests in the queue when the timer was started
+ * @pays:	the last wait brought more than those
  * @skip:	wake-ups until it is tried again, while it does not pay
  * @backoff:	how many those were last time
  */
 struct dmu_moderation {
 	struct hrtimer timer;
 	int cpu;
+	unsigned int began;
 	bool pays;
 	unsigned int skip;
 	unsigned int backoff;
@@ -31,6 +33,7 @@ struct dmu_moderation {
 void dmu_moderation_init(struct dmu_target *t);
 void dmu_moderation_stop(struct dmu_target *t);
 void dmu_moderation_sleeps(struct dmu_target *t);
+void dmu_moderation_woke(struct dmu_target *t);
 void dmu_moderation_added(struct dmu_target *t);
 
 #endif /* DMU_MODERATION_H */

@@ -281,8 +281,8 @@ static int dmu_read_wait(struct dmu_channel *c)
 	atomic_inc(&c->sleepers);
 	do {
 		/*
-		 * Its barrier pairs with those of dmu_read_wake_others() and dmu_target_wake_one(),
-		 * and it does not leave a wake-up with one that a signal ends.
+		 * Its barrier pairs with those of dmu_read_wake_others(), dmu_target_wake_one() and
+		 * dmu_moderation_added(), and it does not leave a wake-up with one that a signal ends.
 		 */
 		ret = prepare_to_wait_event(&t->wq, &sleeper.wait, TASK_INTERRUPTIBLE);
 		if (dmu_target_ready(t, c)) {
@@ -296,6 +296,7 @@ static int dmu_read_wait(struct dmu_channel *c)
 		/* as a rule it was woken for something, and need not queue to find out */
 	} while (!dmu_target_ready(t, c));
 	finish_wait(&t->wq, &sleeper.wait);
+	dmu_moderation_woke(t);
 	atomic_dec(&c->sleepers);
 	return ret;
 }

@@ -14,13 +14,15 @@
  * Lock order, outer to inner:
  *   out stream->mutex  >  in stream->mutex  >  target->lock  >  channel->lock
  * dmu_node_lock nests in nothing of ours and nothing of ours in it. The wait queue's own lock nests
- * in nothing of ours, and none is taken in it. The timer's is taken under target->lock.
+ * in nothing of ours, and none is taken in it. The work queue's and its timer's are taken under
+ * target->lock.
  *
- * Both spinlocks are taken in process context only: device-mapper maps there, and everything else
- * is a system call, a device-mapper operation or a work. They are held for a few list operations,
- * but when a worker has died or a clock looks; no copy, no allocation, no wake-up and no
- * bio_endio() happens under them. A bio that is being mapped takes target->lock once and no other
- * lock, and so waits for nobody's copying.
+ * Both spinlocks are taken in process context only, so that what a timer's interrupt does
+ * (moderation.c) may take neither: device-mapper maps there, and everything else is a system call,
+ * a device-mapper operation or a work. They are held for a few list operations, but when a worker
+ * has died or a clock looks; no copy, no allocation, no channel's wake-up and no bio_endio()
+ * happens under them. A bio that is being mapped takes target->lock once and no other lock, and so
+ * waits for nobody's copying.
  *
  * Life: dm's constructor creates the target, with its node. The destructor removes the node, marks
  * the target gone and wakes everybody. Open files hold the cdev, which holds the device, in which
@@ -60,13 +62,13 @@ struct target_type;
  * @lock: lines of its own, with what is asked before a wake-up. What is rare is last, and keeps the
  * device's reference count, which opens write, off the lines above.
  *
- * @ti:		the same, as dm knows it; constant, valid while any bio has not ended
+ * @ti:		the same, as dm knows it; constant, valid until the destructor returns
  * @begin:	the target's first sector on its device; constant
  * @sectors:	its length; constant
  * @options:	the table line's; constant
  *
  * @lock:	protects what follows, to @stats
- * @nr_queued:	number of requests in @queue
+ * @nr_queued:	number of requests in @queue; also read without the lock, as a hint
  * @queue:	requests that wait for a channel: repeats in the order of their seqs, then those
  *		that have not gone out yet, in theirs
  * @next_seq:	the next first delivery's

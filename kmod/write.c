@@ -30,7 +30,7 @@
 /**
  * enum dmu_bad - why an answer makes no sense; see dmu_write_break()
  * @DMU_BAD_TYPE:	not an enum dm_user_response
- * @DMU_BAD_SEQ:	of no request that is outstanding on the channel
+ * @DMU_BAD_SEQ:	of no request that the channel has read to its end and not begun to answer
  * @DMU_BAD_LEN:	not what the request makes it
  * @DMU_BAD_CUT:	the write() ends before the payload does
  * @DMU_BAD_SHORT:	the write() ends before the header does
@@ -159,7 +159,7 @@ static int dmu_write_break(struct dmu_channel *c, struct dmu_answered *answered)
 		const char *wrong;
 	} why[] = {
 		[DMU_BAD_TYPE] = { "type", header->type, "is no result" },
-		[DMU_BAD_SEQ] = { "seq", header->seq, "is not outstanding on the channel" },
+		[DMU_BAD_SEQ] = { "seq", header->seq, "cannot be answered on the channel" },
 		[DMU_BAD_LEN] = { "len", header->len, "is not what the request makes it" },
 		[DMU_BAD_CUT] = { "len", header->len, "is more than the write has left" },
 		[DMU_BAD_SHORT] = { "a header's", c->in.pos, "bytes are not all of it" },

@@ -357,7 +357,7 @@ static void breaks_with(uint64_t seq, uint64_t type, uint64_t len, size_t bytes,
 static void the_log_says_which_field_of_a_bad_answer_is_wrong(void)
 {
 	breaks_with(0, 9, 0, 40, "type 9 is no result (seq 0, type 9, len 0)");
-	breaks_with(77, 0, 512, 552, "seq 77 is not outstanding on the channel");
+	breaks_with(77, 0, 512, 552, "seq 77 cannot be answered on the channel");
 	breaks_with(0, 0, 511, 552, "len 511 is not what the request makes it");
 	breaks_with(0, 0, 512, 140, "len 512 is more than the write has left");
 	breaks_with(0, 0, 512, 39, "a header's 39 bytes are not all of it");
