@@ -80,12 +80,19 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 		inquiry->others = find_others(connection, name, container);
 }
 
+/* Of the others, none is explained by what it lies in. */
+static bool is_about_backing(const char *error)
+{
+	return strcmp(error, "io.dmuser.InvalidOption") == 0 || strcmp(error, "io.dmuser.InvalidSize") == 0 ||
+	       strcmp(error, "io.dmuser.BackingInUse") == 0;
+}
+
 static void look_at_backing(const char *error, struct json_object *request, struct inquiry *inquiry)
 {
 	const char *path = backing_path(object_member(request, "options", json_type_object));
 	struct stat st;
 
-	if (!path || stat(path, &st) < 0)
+	if (!is_about_backing(error) || !path || stat(path, &st) < 0)
 		return;
 	inquiry->backing = backing_kind_of_mode(st.st_mode);
 	if (S_ISBLK(st.st_mode) && strcmp(error, "io.dmuser.BackingInUse") == 0)
@@ -97,8 +104,7 @@ void inquire(struct dmuser_connection *connection, bool is_root, const char *err
 {
 	*ret_inquiry = (struct inquiry){};
 	look_at_backing(error, request, ret_inquiry);
-	if (connection)
-		ask_dmuserd(connection, is_root, error, parameters, request, ret_inquiry);
+	ask_dmuserd(connection, is_root, error, parameters, request, ret_inquiry);
 }
 
 void inquiry_done(struct inquiry *inquiry)

@@ -4,7 +4,6 @@
 #include "api/client/deadline.h"
 #include "ctl/circumstances.h"
 #include "ctl/explain.h"
-#include "ctl/inquiry.h"
 #include "ctl/object.h"
 #include "ctl/size-option.h"
 #include "util/cleanup.h"
@@ -69,18 +68,18 @@ static struct json_object *create_parameters(const struct request *request, cons
 	return parameters;
 }
 
-/* A refusal, in the words of an annotation. */
+/*
+ * A refusal, in the words of an annotation. Nothing is looked up for it: the path is one that who wrote the
+ * annotation chose, to whom root would tell what is there, and it may be on what does not answer.
+ */
 static int explained_refusal(struct trouble *t, const struct dmuser_reply *reply, struct json_object *request)
 {
-	_cleanup_(inquiry_done) struct inquiry found = {};
 	struct circumstances here;
 	struct explanation e;
 
 	circumstances_read(&here);
-	inquire(NULL, here.is_root, dmuser_reply_error(reply), dmuser_reply_parameters(reply), request, &found);
 	here.words = WORDS_OF_ANNOTATION;
 	here.request = request;
-	here.found = &found;
 	explain_reply_in(&here, dmuser_reply_error(reply), dmuser_reply_parameters(reply), &e);
 	return explained(t, -EREMOTEIO, &e);
 }

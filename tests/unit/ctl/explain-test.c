@@ -393,6 +393,30 @@ static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
 			    "a volume 'a' exists already, with another --read-only: it is read-only");
 }
 
+static enum backing_kind backing_after(const char *error)
+{
+	struct json_object *request = json_tokener_parse(FILE_BACKED(",\"options\":{\"path\":\"/\"}"));
+	struct json_object *of_no_volume = object_new();
+	struct inquiry found;
+	enum backing_kind backing;
+
+	inquire(NULL, false, error, of_no_volume, request, &found);
+	backing = found.backing;
+	inquiry_done(&found);
+	json_object_put(of_no_volume);
+	json_object_put(request);
+	return backing;
+}
+
+static void a_backing_is_looked_at_only_for_what_it_explains(void **state)
+{
+	assert_int_equal(backing_after("io.dmuser.InvalidOption"), BACKING_DIRECTORY);
+	assert_int_equal(backing_after("io.dmuser.InvalidSize"), BACKING_DIRECTORY);
+	assert_int_equal(backing_after("io.dmuser.BackingInUse"), BACKING_DIRECTORY);
+	assert_int_equal(backing_after("io.dmuser.QuotaExceeded"), BACKING_UNKNOWN);
+	assert_int_equal(backing_after("io.dmuser.NoSuchBackend"), BACKING_UNKNOWN);
+}
+
 static void another_owner_s_volume_is_pointed_at(void **state)
 {
 	struct inquiry found = { .others = json_tokener_parse(
@@ -613,6 +637,7 @@ int main(void)
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
 		cmocka_unit_test(what_differs_is_told_as_asked_for_and_as_it_is),
+		cmocka_unit_test(a_backing_is_looked_at_only_for_what_it_explains),
 		cmocka_unit_test(another_owner_s_volume_is_pointed_at),
 		cmocka_unit_test(a_container_is_to_end_before_its_volume_is_taken),
 		cmocka_unit_test(no_name_of_the_wire_answers_an_option),

@@ -228,6 +228,27 @@ static void an_option_that_is_a_size_takes_a_unit(void **state)
 	assert_null(strstr(output, "-o "));
 }
 
+static void refuses_the_path(int s)
+{
+	size_t n_fds;
+	int fds[8];
+
+	fake_expect_call(s, fds, &n_fds);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"path\",\"reason\":"
+		      "\"neither a regular file nor a block device\"}}", NULL, 0);
+	fake_expect_close(s);
+	expect_release_because("volume data: creating: path=/tmp cannot be taken: neither a regular file nor a "
+			       "block device");
+}
+
+static void what_a_path_leads_to_is_not_looked_at_for_an_annotation(void **state)
+{
+	write_config("\"io.dmuser.volume.data\":\"backend=file,path=/tmp,mount=/data\"");
+	assert_int_equal(run_stage_on(refuses_the_path, "createRuntime"), 1);
+	/* What is said of a path of which no more is known: it is a directory. */
+	assert_printed("hint: give an image or a block device; ls -ld /tmp shows what it is");
+}
+
 static void an_init_that_dies_in_between_is_seen(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
@@ -335,6 +356,7 @@ int main(void)
 		TEST(an_answer_without_the_volumes_device_is_given_up),
 		TEST(an_error_names_what_the_annotation_says),
 		TEST(an_option_that_is_a_size_takes_a_unit),
+		TEST(what_a_path_leads_to_is_not_looked_at_for_an_annotation),
 		TEST(an_init_that_dies_in_between_is_seen),
 		TEST(a_container_that_asks_for_nothing_costs_nothing),
 		TEST(a_bad_annotation_is_told_and_nothing_is_made),
