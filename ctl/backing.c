@@ -3,6 +3,7 @@
 #include "ctl/backing.h"
 #include "ctl/shell-word.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <string.h>
 #include <sys/statvfs.h>
@@ -24,23 +25,6 @@ enum backing_kind backing_kind_of_mode(mode_t mode)
 	}
 }
 
-/* The kernel writes blanks and backslashes of a path as \ooo. */
-static void unescape(char *path)
-{
-	unsigned int code;
-	char *to = path;
-
-	for (const char *from = path; *from;) {
-		if (sscanf(from, "\\%3o", &code) == 1) {
-			*to++ = (char)code;
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = 0;
-}
-
 /* In this process's mount namespace. */
 static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
 {
@@ -57,7 +41,7 @@ static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
 		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, where) != 3 ||
 		    makedev(major, minor) != device)
 			continue;
-		unescape(where);
+		proc_unescape(where);
 		snprintf(ret->who, sizeof(ret->who), "mounted at %s", where);
 		snprintf(ret->advice, sizeof(ret->advice), "umount %.*s", PATH_MAX,
 			 shell_word(where, word, sizeof(word)));

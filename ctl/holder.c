@@ -4,31 +4,13 @@
 #include "ctl/escape.h"
 #include "ctl/shell-word.h"
 #include "util/name.h"
+#include "util/proc.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The kernel writes blanks and backslashes of a path as \ooo. */
-static void unescape_octal(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from;) {
-		unsigned int code;
-
-		if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3 &&
-		    sscanf(from + 1, "%3o", &code) == 1) {
-			*to++ = (char)code;
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = 0;
-}
 
 /* Whether that process sees other mounts than this one. If that cannot be known, it does not. */
 static bool sees_other_mounts(int pid)
@@ -54,7 +36,7 @@ static void advise_mount(const char *mount, char *out, size_t size)
 	if (length >= sizeof(where) || length == 0)
 		return;
 	snprintf(where, sizeof(where), "%.*s", (int)length, mount);
-	unescape_octal(where);
+	proc_unescape(where);
 	shell_word(where, word, sizeof(word));
 	if (process && sscanf(process, " (pid %d)", &pid) == 1 && sees_other_mounts(pid))
 		snprintf(out, size, "nsenter -m -t %d umount %s", pid, word);
