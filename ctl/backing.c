@@ -6,8 +6,9 @@
 #include "util/proc.h"
 
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+
+#define NEARLY_FULL_BYTES (64 * 1024 * 1024)
 
 enum backing_kind backing_kind_of_mode(mode_t mode)
 {
@@ -176,6 +177,13 @@ bool backing_is_short(const char *path, struct backing_shortage *ret_shortage)
 		.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
 	};
 	return ret_shortage->needed_bytes > ret_shortage->free_bytes;
+}
+
+/* A hundredth of a large one is still a lot. */
+bool backing_is_nearly_full(const struct statvfs *fs)
+{
+	return fs->f_blocks > 0 && fs->f_bavail <= fs->f_blocks / 100 &&
+	       (uint64_t)fs->f_bavail * fs->f_frsize <= NEARLY_FULL_BYTES;
 }
 
 const char *backing_path(struct json_object *options)

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 enum backing_kind {
 	BACKING_UNKNOWN, /* not there, or not for the caller to see */
@@ -43,6 +44,9 @@ struct backing_shortage {
 	uint64_t needed_bytes, free_bytes;
 };
 bool backing_is_short(const char *path, struct backing_shortage *ret_shortage);
+
+/* Whether a file system has next to nothing left for anybody but root. */
+bool backing_is_nearly_full(const struct statvfs *fs);
 
 /* The first of the options of a volume (KEY to text) that is a path; NULL: there is none. */
 const char *backing_path(struct json_object *options);

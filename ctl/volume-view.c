@@ -176,6 +176,17 @@ void volume_view_print(struct json_object *volume, FILE *file)
 		     object_int(volume, "generation", 0));
 }
 
+/* Only what is full now is called so: that it was full when it mattered cannot be seen. */
+static void blame_file(const char *path, char *out, size_t size)
+{
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) == 0 && backing_is_nearly_full(&fs))
+		snprintf(out, size, "mostly the file system of %.400s is full: df -h shows it", path);
+	else
+		snprintf(out, size, "dmesg may tell why, unless the file system of %.400s was full then", path);
+}
+
 char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME_VIEW_CAUSE_SIZE])
 {
 	const char *path = backing_path(object_member(volume, "options", json_type_object));
@@ -184,7 +195,7 @@ char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME
 	if (path && strncmp(path, "/dev/", 5) == 0)
 		snprintf(text, sizeof(text), "mostly %.400s itself fails: dmesg", path);
 	else if (path)
-		snprintf(text, sizeof(text), "mostly the file system of %.400s is full: df -h shows it", path);
+		blame_file(path, text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "mostly its worker had ended, or memory is short: dmesg");
 	return escape_text(text, out, VOLUME_VIEW_CAUSE_SIZE);

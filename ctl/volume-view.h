@@ -36,7 +36,10 @@ char *volume_view_words(struct json_object *volume, char *out);
 
 /* What the kernel counts of it, where that is amiss: nothing, or a line for each. */
 void volume_view_print_status(struct json_object *volume, const struct target_status *status, FILE *file);
-/* What I/O errors of a volume that is active mostly come from: half a sentence, escaped. Returns out. */
+/*
+ * What I/O errors of a volume that is active mostly come from: half a sentence, escaped. Looks at the file
+ * system that it lies in. Returns out.
+ */
 #define VOLUME_VIEW_CAUSE_SIZE 640
 char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME_VIEW_CAUSE_SIZE]);
 

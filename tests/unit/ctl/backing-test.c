@@ -59,11 +59,31 @@ static void only_a_file_with_holes_can_be_short(void **state)
 	assert_false(backing_is_short("/nonexistent", &shortage));
 }
 
+static bool is_full(uint64_t blocks, uint64_t free_blocks, uint64_t of_others)
+{
+	const struct statvfs fs = { .f_frsize = 4096, .f_blocks = blocks, .f_bfree = free_blocks,
+				    .f_bavail = of_others };
+
+	return backing_is_nearly_full(&fs);
+}
+
+static void full_is_what_only_root_can_still_write_to(void **state)
+{
+	assert_true(is_full(1 << 20, 0, 0));
+	assert_true(is_full(1 << 20, 1 << 16, 0));
+	assert_true(is_full(1 << 20, 100, 100));
+	/* An eighth; a hundredth of much; what has no size, such as /proc. */
+	assert_false(is_full(1 << 20, 1 << 17, 1 << 17));
+	assert_false(is_full(UINT64_C(1) << 32, 1 << 20, 1 << 20));
+	assert_false(is_full(0, 0, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_has_a_device_is_found, made_root_set_up, made_root_tear_down),
 		cmocka_unit_test_setup_teardown(only_a_file_with_holes_can_be_short, made_root_set_up, made_root_tear_down),
+		cmocka_unit_test(full_is_what_only_root_can_still_write_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
