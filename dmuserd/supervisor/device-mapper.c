@@ -360,6 +360,20 @@ static bool is_deaf(const struct dm_names *entry)
 	       (broken > 0 || timed_out > 0);
 }
 
+/*
+ * As describe(). Of those that are deaf, one that cannot be looked at is none: the look at all others is for those
+ * who cannot wait. A list of all is of all, or there is none.
+ */
+static int describe_listed(bool deaf_alone, const struct dm_names *entry, struct dm_device *ret_device)
+{
+	int r;
+
+	if (!deaf_alone)
+		return describe(entry, ret_device);
+	r = is_deaf(entry) ? describe(entry, ret_device) : 0;
+	return r < 0 ? 0 : r;
+}
+
 /* *devices is allocated, and the caller's also on failure. */
 static int do_list(bool deaf_alone, struct dm_result *result, struct dm_device **devices)
 {
@@ -375,7 +389,7 @@ static int do_list(bool deaf_alone, struct dm_result *result, struct dm_device *
 	if (entry->dev == 0)
 		return 0;
 	for (;; entry = (void *)((char *)entry + entry->next)) {
-		int r = deaf_alone && !is_deaf(entry) ? 0 : describe(entry, &device);
+		int r = describe_listed(deaf_alone, entry, &device);
 
 		if (r > 0) {
 			r = grow(devices, result->n_devices);
