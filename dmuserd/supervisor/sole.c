@@ -96,7 +96,7 @@ static int lock(int dir, const char *path, int flags, int *ret_fd, char ret_hold
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
 
-		if (r == -EBUSY)
+		if (r == -EBUSY && ret_holder)
 			describe_holder(fd, ret_holder);
 		return r;
 	}

@@ -32,16 +32,15 @@ static int fail_driver(struct volume *v, int error, const char *message)
 			   message);
 }
 
-/* There is a device-mapper now, if there was none at the start. */
+/* There is a device-mapper now, if there was none at the start. Who the other one is, no client is to know. */
 static int be_sole(struct volume *v)
 {
 	struct manager *m = v->set->manager;
-	char who[SOLE_HOLDER_SIZE];
-	int r = m->machine_lock >= 0 ? 0 : sole_on_machine(SOLE_CONTROL, &m->machine_lock, who);
+	int r = m->machine_lock >= 0 ? 0 : sole_on_machine(SOLE_CONTROL, &m->machine_lock, NULL);
 
 	if (r == -EBUSY)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL,
-				   SOLE_CONTROL ": another dmuserd serves this kernel (%.180s)", who);
+				   SOLE_CONTROL ": another dmuserd serves this kernel");
 	if (r < 0 && r != -ENODEV)
 		return volume_fail(v, FAILURE_DRIVER_UNAVAILABLE, NULL, SOLE_CONTROL ": %s", strerror(-r));
 	return 0;

@@ -94,6 +94,7 @@ static void a_machine_has_one_supervisor_at_a_time(void **state)
 	assert_int_equal(second, -1);
 	snprintf(expected, sizeof(expected), "pid %d", getpid());
 	assert_string_equal(who, expected);
+	assert_int_equal(sole_on_machine(path, &second, NULL), -EBUSY);
 	/* It serves a directory; whoever is told has its own. */
 	assert_int_equal(sole_in_run_dir(directory, &run_dir, who), 0);
 	assert_int_equal(sole_on_machine(path, &second, who), -EBUSY);

@@ -29,7 +29,7 @@ static const struct mishap mishaps[] = {
 	{ .name = "driver missing", .operation = DM(VERSION), .error = -ENODEV,
 	  .kind = FAILURE_DRIVER_UNAVAILABLE, .words = "modprobe dm-user" },
 	{ .name = "not alone", .sole_error = -EBUSY, .kind = FAILURE_DRIVER_UNAVAILABLE,
-	  .words = "another dmuserd serves this kernel (pid 4711, run_dir /run/other)" },
+	  .words = "another dmuserd serves this kernel" },
 	{ .name = "no size", .backend = "null", .kind = FAILURE_INVALID_PARAMETER,
 	  .subject = "size_bytes", .words = "no size" },
 	{ .name = "no path", .backend = "file", .kind = FAILURE_INVALID_OPTION, .subject = "path",
