@@ -10,6 +10,8 @@ enum { ANYBODY, ROOT, OTHERS };
 enum { ANYHOW, WITH_SIZE, WITHOUT_SIZE };
 enum { ON_ANYTHING, ON_DEVICE, ON_CHARACTERS, ON_DIRECTORY };
 
+const char option_hint_general[] = "'dmuserctl backends {backend}' lists what the backend takes";
+
 /* The first that fits counts, so what is in parts of others comes before them. */
 static const struct {
 	const char *reason; /* is in it */
@@ -142,5 +144,5 @@ const char *option_hint(const char *reason, const struct option_circumstances *c
 			continue;
 		return hints[i].hint;
 	}
-	return "'dmuserctl backends {backend}' lists what the backend takes";
+	return option_hint_general;
 }

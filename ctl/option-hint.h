@@ -19,5 +19,6 @@ struct option_circumstances {
 	bool is_in_dev; /* the path begins with /dev/ */
 };
 
-/* A template; see template.h. Never NULL. */
+/* Templates; see template.h. The general one fits any refusal. Never NULL. */
+extern const char option_hint_general[];
 const char *option_hint(const char *reason, const struct option_circumstances *c);

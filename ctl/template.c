@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define DEFAULT_BLOCK_SIZE 512
+/* dmuserd cuts what is longer. */
+#define REASON_LENGTH_MAX  255
 
 static void append(char *out, size_t size, const char *text)
 {
@@ -381,7 +383,12 @@ static void append_last_failure(char *out, size_t size, const struct matter *m)
 	append_escaped(out, size, end);
 }
 
-/* The number after the last occurrence of a word in the reason. */
+bool matter_reason_is_whole(const struct matter *m)
+{
+	return strlen(object_string(m->parameters, "reason", "")) < REASON_LENGTH_MAX;
+}
+
+/* The number after the last occurrence of a word in the reason; 0: there is none. */
 static uint64_t number_in_reason(const struct matter *m, const char *word)
 {
 	const char *found = NULL, *next = object_string(m->parameters, "reason", "");
@@ -417,6 +424,16 @@ static void append_least(char *out, size_t size, const struct matter *m)
 	append_quantity(out, size, whole_blocks(m, (uint64_t)object_int(m->parameters, "min", 0)));
 }
 
+/* Whether the reason has the numbers that a hint tells. */
+static bool has_numbers(const struct matter *m, const char *hint)
+{
+	if (strstr(hint, "{fitting}"))
+		return matter_reason_is_whole(m) && number_in_reason(m, " has ") >= matter_block_size(m);
+	if (strstr(hint, "{smallest}"))
+		return matter_reason_is_whole(m) && number_in_reason(m, " at least ") > 0;
+	return true;
+}
+
 static void append_hint(char *out, size_t size, const struct matter *m)
 {
 	const struct option_circumstances c = {
@@ -426,7 +443,9 @@ static void append_hint(char *out, size_t size, const struct matter *m)
 		.is_in_dev = strncmp(given_option(m), "/dev/", 5) == 0,
 	};
 
-	template_fill(option_hint(object_string(m->parameters, "reason", ""), &c), m, out, size);
+	const char *hint = option_hint(object_string(m->parameters, "reason", ""), &c);
+
+	template_fill(has_numbers(m, hint) ? hint : option_hint_general, m, out, size);
 }
 
 static const struct {

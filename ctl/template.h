@@ -43,5 +43,7 @@ void template_fill(const char *template, const struct matter *m, char *out, size
 
 /* Of what was asked for, or the default. */
 uint64_t matter_block_size(const struct matter *m);
+/* Whether dmuserd's reason is all there: one that was cut may end in half a number. */
+bool matter_reason_is_whole(const struct matter *m);
 /* What the caller calls the parameter that this parameter of the error names; NULL: no other name is known. */
 const char *matter_word(const struct matter *m, const char *key, char out[static PARAMETER_WORD_SIZE]);

@@ -219,11 +219,17 @@ static enum backing_kind backing_of(const struct matter *m)
 	return m->c->found ? m->c->found->backing : BACKING_UNKNOWN;
 }
 
-/* Of a size that was found, and not asked for. */
+/* Of a size that was found, and not asked for. NULL: the reason does not tell what is wrong with it. */
 static const struct wording *choose_found_size(const struct matter *m)
 {
-	if (!strstr(object_string(m->parameters, "reason", ""), "smallest"))
+	const char *reason = object_string(m->parameters, "reason", "");
+
+	if (!matter_reason_is_whole(m))
+		return NULL;
+	if (strstr(reason, ", and the largest that backend "))
 		return &image_too_large;
+	if (!strstr(reason, ", and the smallest that backend "))
+		return NULL;
 	return backing_of(m) == BACKING_BLOCK_DEVICE ? &device_too_small : &image_too_small;
 }
 

@@ -139,11 +139,16 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 			 "{\"reason\":\"no memory\",\"min\":4096,\"max\":1099511627776}");
 	assert_null(strstr(e.hint, "nearest"));
 	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
-			 "{\"reason\":\"the smallest\",\"min\":4096,\"max\":1099511627776}");
+			 "{\"reason\":\"/x has 512 bytes, and the smallest that backend file serves has 4096\","
+			 "\"min\":4096,\"max\":1099511627776}");
 	assert_non_null(strstr(e.hint, "truncate -s 4K"));
 	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
-			 "{\"reason\":\"the largest\",\"min\":4096,\"max\":1099511627776}");
+			 "{\"reason\":\"/smallest has 9 bytes, and the largest that backend file serves has 8\","
+			 "\"min\":4096,\"max\":1099511627776}");
 	assert_non_null(strstr(e.hint, "--size SIZE serves the beginning"));
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
+			 "{\"reason\":\"something new\",\"min\":4096,\"max\":1099511627776}");
+	assert_string_equal(e.hint, "sizes from 4K to 1T can be; 'dmuserctl backends' lists what each backend takes");
 }
 
 #define REFUSED_PATH(size)                                                                                 \
@@ -289,6 +294,38 @@ static void nobody_is_told_to_truncate_a_device(void **state)
 		e = explained_of(BACKING_UNKNOWN, i % 2, "/dev/sdx", reasons[i / 2]);
 		assert_null(strstr(e.hint, "truncate"));
 	}
+}
+
+/* That is what fits into a reason of dmuserd's: whatever comes behind is lost. */
+#define REASON_LENGTH_MAX 255
+
+static struct explanation explained_behind_a_long_path(size_t length, const char *reason)
+{
+	char text[REASON_LENGTH_MAX + 1];
+
+	memset(text, 'p', sizeof(text));
+	snprintf(text + length - strlen(reason), strlen(reason) + 1, "%s", reason);
+	return explained_of(BACKING_FILE, true, "/x", text);
+}
+
+static void a_number_that_is_not_told_is_not_made_up(void **state)
+{
+	static const char *const reasons[] = {
+		"P has fewer than the bytes asked for", "P is fewer than the 1048576 asked for",
+		"P has 100 bytes, fewer than the 1048576 asked for", "its size is no multiple of the block size",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		assert_string_equal(explained_of(BACKING_FILE, true, "/x", reasons[i]).hint,
+				    "'dmuserctl backends file' lists what the backend takes");
+	assert_string_equal(explained_of(BACKING_FILE, false, "/x", "a volume of this backend has at least some").hint,
+			    "'dmuserctl backends file' lists what the backend takes");
+	/* Of a reason that was cut, the number may be half of one. */
+	assert_non_null(strstr(explained_behind_a_long_path(REASON_LENGTH_MAX - 1, " has 4096, no multiple of the "
+							    "block size").hint, "--size 4K"));
+	assert_string_equal(explained_behind_a_long_path(REASON_LENGTH_MAX, " has 4096, no multiple of the "
+							 "block size").hint,
+			    "'dmuserctl backends file' lists what the backend takes");
 }
 
 static void what_is_no_backing_is_called_what_it_is(void **state)
@@ -632,6 +669,7 @@ int main(void)
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
 		cmocka_unit_test(what_is_in_use_is_named_as_it_was_given),
 		cmocka_unit_test(nobody_is_told_to_truncate_a_device),
+		cmocka_unit_test(a_number_that_is_not_told_is_not_made_up),
 		cmocka_unit_test(what_is_no_backing_is_called_what_it_is),
 		cmocka_unit_test(who_has_a_device_is_named_with_what_ends_that),
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
