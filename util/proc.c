@@ -47,13 +47,26 @@ int proc_set_oom_score(pid_t pid, int score)
 	return write(fd, text, (size_t)length) < 0 ? -errno : 0;
 }
 
+int proc_get_oom_score(int dir_fd, int *ret_score)
+{
+	char text[32], end;
+	int score, r = proc_read(dir_fd, "oom_score_adj", text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	if (sscanf(text, "%d%c", &score, &end) != 2 || end != '\n')
+		return -EBADMSG;
+	*ret_score = score;
+	return 0;
+}
+
 void proc_spare_from_oom(void)
 {
-	char text[32];
+	_cleanup_(closep) int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int score;
 
 	/* Any other value is somebody's wish. */
-	if (proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) == 0 &&
-	    strcmp(text, "0\n") == 0)
+	if (self >= 0 && proc_get_oom_score(self, &score) == 0 && score == OOM_SCORE_USUAL)
 		(void)proc_set_oom_score(getpid(), OOM_SCORE_SPARED);
 }
 

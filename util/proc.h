@@ -44,8 +44,11 @@ int proc_read(int dir_fd, const char *path, char *text, size_t size);
 
 /* Who goes first when memory has run out, of -1000 (never) to 1000. */
 #define OOM_SCORE_FIRST 1000
+#define OOM_SCORE_USUAL 0
 #define OOM_SCORE_SPARED (-900)
 int proc_set_oom_score(pid_t pid, int score);
+/* Of the process, or the thread, whose directory it is. */
+int proc_get_oom_score(int dir_fd, int *ret_score);
 /* This process is ended late; unless whoever started it has chosen already, or it may not. */
 void proc_spare_from_oom(void);
 

@@ -13,6 +13,7 @@
 	X(CGROUP, "cgroup")                                                                        \
 	X(CLONE, "clone")                                                                          \
 	X(ID_MAP, "id-map")                                                                        \
+	X(OOM_SCORE, "oom-score")                                                                  \
 	X(MEMLOCK_LIMIT, "memlock-limit")                                                          \
 	X(SIGNALS, "signals")                                                                      \
 	X(DESCRIPTORS, "descriptors")                                                              \

@@ -167,25 +167,23 @@ static int write_id_maps(struct birth *b)
 }
 
 /*
- * Where memory runs out all the same, who holds much of it goes first, and not the spawner, whose place it was
- * born in. A worker whose volume lies on a disk keeps that place: its end would free next to nothing, and take
- * away what all others are waiting for.
+ * Where memory runs out all the same, who holds much of it goes first, and not the spawner, whose place
+ * it was born in. A worker whose volume lies on a disk holds little, so that the kernel's own count keeps
+ * it long; but it is confined to be distrusted, and what it can fill itself with is not to be kept before
+ * all else on the machine.
  */
-static int set_oom_score(const struct birth *b)
+static int set_oom_score(struct birth *b)
 {
-	bool disk = b->request->role == SPAWNER_WORKER && !b->request->holds_memory;
+	bool little = b->request->role == SPAWNER_WORKER && !b->request->holds_memory;
 
-	return disk ? 0 : proc_set_oom_score(b->pid, OOM_SCORE_FIRST);
+	return proc_set_oom_score(b->pid, little ? OOM_SCORE_USUAL : OOM_SCORE_FIRST);
 }
 
 /* From outside, for a hard limit cannot be raised from within a user namespace. */
 static int set_memlock_limit(struct birth *b)
 {
 	struct rlimit limit = { b->request->memlock_max_bytes, b->request->memlock_max_bytes };
-	int r = set_oom_score(b);
 
-	if (r < 0)
-		return r;
 	return prlimit(b->pid, RLIMIT_MEMLOCK, &limit, NULL) < 0 ? -errno : 0;
 }
 
@@ -197,6 +195,7 @@ static const struct {
 	{ CONFINE_CGROUP, make_cgroup, false },
 	{ CONFINE_CLONE, clone_child, true },
 	{ CONFINE_ID_MAP, write_id_maps, false },
+	{ CONFINE_OOM_SCORE, set_oom_score, false },
 	{ CONFINE_MEMLOCK_LIMIT, set_memlock_limit, false },
 };
 

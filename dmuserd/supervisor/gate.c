@@ -23,6 +23,7 @@
  *	descriptors	here: descriptors	dumpable	here: owner of /proc files, core limit
  *	root		here: root, mounts	mlock		here: locked memory
  *	listen		the supervisor's connect() is refused
+ *	oom-score	here: oom-score, unless the spawner's own is the one that is wanted
  *	rlimits		here: limits		inner-filter	here: count of filters
  *
  *	capabilities	nobody, for nothing is different: exec has left none, and this only makes sure.
@@ -256,6 +257,21 @@ static int check_limits(const struct gate *g)
 	return r;
 }
 
+/* One for all of a process's threads. */
+static int check_oom_score(const struct gate *g)
+{
+	int score, r;
+
+	if (!g->expected->oom_score_known)
+		return 0;
+	r = proc_get_oom_score(g->fd, &score);
+	if (r < 0)
+		return r;
+	return score == g->expected->oom_score
+		       ? 0
+		       : refuse(g, "oom-score", "%d, expected %d", score, g->expected->oom_score);
+}
+
 static bool ends_with_path(const char *path, const char *tail)
 {
 	size_t length = strlen(path), tail_length = strlen(tail);
@@ -418,6 +434,7 @@ static int check_thread(const struct gate *g)
 	static int (*const checks[])(const struct gate *g) = {
 		check_status, check_stat,   check_namespaces, check_dumpable,
 		check_limits, check_cgroup, check_root,	      check_fds,
+		check_oom_score,
 	};
 	int r = 0;
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,8 @@ struct gate_expectation {
 	uint64_t memlock_limit_bytes;
 	uint64_t nofile_limit;
 	uint64_t fsize_limit_bytes;
+	bool oom_score_known; /* false: oom_score is not asked */
+	int oom_score;
 	const char *cgroup; /* how its cgroup's path ends: "<group>/<name>"; NULL: not asked */
 	/* Exactly these descriptors: number and (st_dev, st_ino) of the supervisor's own one. 0, 1, 2 are
 	 * expected to be /dev/null without being listed. own_fd -1: a socket whose inode cannot be known

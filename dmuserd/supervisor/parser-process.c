@@ -4,6 +4,7 @@
 #include "dmuserd/supervisor/gate.h"
 #include "dmuserd/supervisor/log.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -84,6 +85,8 @@ int parser_process_check(const struct parser_process *p)
 		.uid = p->uid,
 		.filters = FILTERS,
 		.nofile_limit = NOFILE_MAX,
+		.oom_score_known = true,
+		.oom_score = OOM_SCORE_FIRST,
 		.cgroup = cgroup,
 		.n_fds = 1,
 		.fds = { { .fd = CONFINE_FD_LINK, .own_fd = p->its_link } },

@@ -180,6 +180,7 @@ static int start_gate(struct volume *v)
 	 */
 	limits.memlock_max_bytes = UINT64_MAX;
 	limits.file_max_bytes = UINT64_MAX;
+	limits.oom_score_known = false;
 	if (worker_check(v->worker, &limits, channel, v->resources, v->n_resources, sizeof(detail),
 			 detail) != 0)
 		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL, "gate: %s", detail);

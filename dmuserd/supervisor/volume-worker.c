@@ -10,6 +10,7 @@
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
+#include "util/proc.h"
 
 #include <linux/magic.h>
 #include <string.h>
@@ -239,10 +240,13 @@ static uint64_t largest_file(const struct volume *v)
 void volume_worker_limits(const struct volume *v, struct worker_limits *ret_limits)
 {
 	const struct parser_manifest *m = &v->spec.backend->manifest;
+	uint64_t memory = memory_bytes(v);
 
 	*ret_limits = (struct worker_limits){
 		.file_max_bytes = largest_file(v),
-		.memlock_max_bytes = memory_bytes(v) + m->memory_max_bytes + MEMLOCK_BASE_BYTES +
+		.oom_score_known = true,
+		.oom_score = memory > 0 ? OOM_SCORE_FIRST : OOM_SCORE_USUAL,
+		.memlock_max_bytes = memory + m->memory_max_bytes + MEMLOCK_BASE_BYTES +
 				     m->n_threads * MEMLOCK_THREAD_BYTES,
 	};
 }

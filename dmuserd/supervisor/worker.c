@@ -556,6 +556,8 @@ int worker_check(struct worker *w, const struct worker_limits *limits, int chann
 		.filters = FILTERS,
 		.memlock_min_bytes = MEMLOCK_MIN_BYTES,
 		.memlock_limit_bytes = limits->memlock_max_bytes,
+		.oom_score_known = limits->oom_score_known,
+		.oom_score = limits->oom_score,
 		.nofile_limit = CONFINE_NOFILE(n_resources),
 		.fsize_limit_bytes = limits->file_max_bytes,
 	};

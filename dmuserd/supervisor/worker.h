@@ -64,6 +64,8 @@ int worker_adopt(struct worker *w, pid_t pid, int pidfd, uid_t uid, const char *
 struct worker_limits {
 	uint64_t file_max_bytes;    /* no file of it grows beyond that */
 	uint64_t memlock_max_bytes; /* as asked of the spawner; UINT64_MAX: nobody knows any more */
+	bool oom_score_known;
+	int oom_score;
 };
 
 /*

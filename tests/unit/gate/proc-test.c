@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -291,17 +292,57 @@ static void what_is_no_whole_escape_is_kept(void **state)
 	assert_unescaped("/a\\440", "/a\\440");
 }
 
-static void a_process_can_be_made_the_first_to_go(void **state)
+/* For good: without a privilege nobody can lower it again. So this is another process's. */
+static void end_as_first_to_go(void)
 {
-	char text[32];
+	int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC), score = 0;
 
-	assert_int_equal(proc_set_oom_score(getpid(), OOM_SCORE_FIRST), 0);
-	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)), 0);
-	assert_string_equal(text, "1000\n");
+	if (proc_set_oom_score(getpid(), OOM_SCORE_FIRST) < 0 || proc_get_oom_score(self, &score) < 0 ||
+	    score != OOM_SCORE_FIRST)
+		_exit(1);
 	/* What somebody has chosen is left. */
 	proc_spare_from_oom();
-	assert_int_equal(proc_read(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)), 0);
-	assert_string_equal(text, "1000\n");
+	_exit(proc_get_oom_score(self, &score) < 0 || score != OOM_SCORE_FIRST ? 2 : 0);
+}
+
+static void a_process_can_be_made_the_first_to_go(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		end_as_first_to_go();
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void a_score_is_a_whole_line(void **state)
+{
+	static const struct {
+		const char *text;
+		int result, score;
+	} cases[] = {
+		{ "1000\n", 0, 1000 }, { "-900\n", 0, -900 },	  { "0\n", 0, 0 },
+		{ "", -EBADMSG, 0 },	{ "10 0\n", -EBADMSG, 0 }, { "\n", -EBADMSG, 0 },
+	};
+	char directory[] = "/tmp/dmuser-score-XXXXXX";
+	int dir_fd;
+
+	assert_non_null(mkdtemp(directory));
+	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int score = 0, fd = openat(dir_fd, "oom_score_adj", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		assert_int_equal(write(fd, cases[i].text, strlen(cases[i].text)), strlen(cases[i].text));
+		close(fd);
+		assert_int_equal(proc_get_oom_score(dir_fd, &score), cases[i].result);
+		assert_int_equal(score, cases[i].score);
+	}
+	unlinkat(dir_fd, "oom_score_adj", 0);
+	assert_int_equal(proc_get_oom_score(dir_fd, &(int){ 0 }), -ENOENT);
+	close(dir_fd);
+	rmdir(directory);
 }
 
 static void a_file_that_does_not_fit_is_refused(void **state)
@@ -344,6 +385,7 @@ int main(void)
 		cmocka_unit_test(an_escaped_path_is_as_it_was),
 		cmocka_unit_test(what_is_no_whole_escape_is_kept),
 		cmocka_unit_test(a_process_can_be_made_the_first_to_go),
+		cmocka_unit_test(a_score_is_a_whole_line),
 		cmocka_unit_test(a_file_that_does_not_fit_is_refused),
 		cmocka_unit_test(this_kernels_own_status_is_understood),
 	};

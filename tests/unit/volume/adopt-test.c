@@ -85,6 +85,7 @@ static void a_worker_is_taken_over_whose_image_has_shrunk(void **state)
 	run_until_state(find_data(), VOLUME_ACTIVE);
 	/* What it has, which the gate holds against this, is what it was started with. */
 	assert_true(world->gate_fsize >= 2 * MIB);
+	assert_int_equal(world->gate_oom_score, WORLD_NOT_ASKED);
 	release_and_wait(&c, find_data());
 }
 

@@ -4,6 +4,7 @@
  * and that each serves one volume at a time.
  */
 #include "tests/unit/volume/fake-world.h"
+#include "util/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +45,7 @@ static void an_image_gives_its_size_to_the_volume(void **state)
 	assert_int_equal(info.size_bytes, 3 * MIB);
 	assert_false(info.blank);
 	assert_false(world_child(v->uuid)->holds_memory);
+	assert_int_equal(world->gate_oom_score, OOM_SCORE_USUAL);
 	/* The same, said with the size that was found. */
 	same.size_bytes = 3 * MIB;
 	assert_ptr_equal(create_and_wait(&c, &same), v);

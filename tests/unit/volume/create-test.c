@@ -4,6 +4,7 @@
  * is under way or finds its volume there, and when a specification or an owner is another.
  */
 #include "tests/unit/volume/fake-world.h"
+#include "util/proc.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ static void a_volume_becomes_active_step_by_step(void **state)
 	assert_true(child->memory_max >= MIB + (16 << 20));
 	assert_true(child->memlock_max >= MIB);
 	assert_true(child->holds_memory);
+	assert_int_equal(world->gate_oom_score, OOM_SCORE_FIRST);
 	release_and_wait(&c, v);
 	assert_string_equal(world->events, " data:created data:attached data:active data:releasing data:gone");
 }

@@ -319,6 +319,7 @@ int gate_check(const struct gate_expectation *expected, struct gate_verdict *ret
 	assert_int_equal(expected->filters, 3);
 	assert_true(expected->memlock_min_bytes > 0);
 	assert_true(expected->pid > 1);
+	world->gate_oom_score = expected->oom_score_known ? expected->oom_score : WORLD_NOT_ASKED;
 	if (!world->gate_closed)
 		return 0;
 	strcpy(ret_verdict->what, "capabilities");

@@ -13,7 +13,10 @@
 #include "dmuserd/supervisor/volume-internal.h"
 #include "tests/unit/volume/test.h"
 
+#include <limits.h>
 #include <sys/types.h>
+
+#define WORLD_NOT_ASKED INT_MIN
 
 /* An operation in a table of what goes wrong, whose default is none. */
 #define DM(operation) (DM_OP_##operation + 1)
@@ -93,6 +96,7 @@ struct world {
 	size_t gate_calls, gate_fds;
 	char gate_cgroup[256];
 	uint64_t gate_fsize; /* the limit that it asked for */
+	int gate_oom_score;  /* likewise, or WORLD_NOT_ASKED */
 	struct world_device *devices;
 	struct world_child *children;
 	world_hook_fn hook;
