@@ -7,7 +7,7 @@
  * work, but takes nothing from it that it did not ask for: an answer to no question ends the connection.
  *
  * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
- * once a second. The spawner's children are not ended by that, so nothing is said about them.
+ * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT. The spawner's children are not ended by that, so nothing is said about them.
  *
  *   pending: a request that was sent. A SPAWN whose deadline has passed stays in the list, so that a
  *            child that comes late is known for what it is, and killed.
@@ -63,6 +63,8 @@ struct spawner_link {
 	sd_event *event;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	int fd; /* -EBADF while there is no connection */
+	int lost; /* why nothing can be asked, until it has answered again: -ENOTCONN, -EPROTONOSUPPORT; or 0 */
+	bool heard; /* it has answered on this connection */
 	sd_event_source *io, *retry;
 	uint64_t serial;
 	struct pending *pending;
@@ -89,7 +91,7 @@ static int send_request(struct spawner_link *link, const struct spawner_request 
 	int r;
 
 	if (link->fd < 0)
-		return -ENOTCONN;
+		return link->lost;
 	if (link->queue.n > 0)
 		return enqueue(link, request, fds, n_fds);
 	r = fd_send(link->fd, request, sizeof(*request), fds, n_fds, MSG_DONTWAIT);
@@ -303,16 +305,28 @@ static int arm_retry(struct spawner_link *link)
 	return r < 0 ? r : 0;
 }
 
+/* Says so, or hangs up on what it does not understand, which is all that an earlier version does. */
+static bool is_foreign(const struct spawner_link *link, int error)
+{
+	bool hung_up = error == -ECONNRESET || error == -EPIPE;
+
+	return error == -EPROTONOSUPPORT || (hung_up && !link->heard && link->pending);
+}
+
 /*
  * Ends the connection and tells everyone who waits. What they do in answer finds the link without a
- * connection, and the list already detached.
+ * connection, and the list already detached. Logged once, not for each connection that is tried.
  */
 static void lose(struct spawner_link *link, int error, const char *why)
 {
 	struct pending *waiting = link->pending;
+	int lost = is_foreign(link, error) ? -EPROTONOSUPPORT : -ENOTCONN;
 
-	log_print(LOG_ERR, "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
-		  "started: " SPAWNER_MISSING, why, strerror(-error));
+	if (lost != link->lost)
+		log_print(LOG_ERR, "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
+			  "started: %s", why, strerror(-error), spawner_describe_error(lost));
+	link->lost = lost;
+	link->heard = false;
 	link->io = sd_event_source_disable_unref(link->io);
 	closep(&link->fd);
 	link->fd = -EBADF;
@@ -322,7 +336,7 @@ static void lose(struct spawner_link *link, int error, const char *why)
 		struct pending *p = waiting;
 
 		waiting = p->next;
-		pending_tell_error(p, -ECONNRESET);
+		pending_tell_error(p, lost == -ENOTCONN ? -ECONNRESET : lost);
 		pending_free(p);
 	}
 	if (arm_retry(link) < 0)
@@ -347,7 +361,10 @@ static void on_child_after_loss(void *userdata, const struct spawner_reply *repl
 
 static void on_listed_after_loss(void *userdata, int error)
 {
-	if (error < 0)
+	const struct spawner_link *link = userdata;
+
+	/* A new loss has been told. */
+	if (error < 0 && link->fd >= 0)
 		log_print(LOG_ERR, "the spawner does not list its children: %s", strerror(-error));
 }
 
@@ -356,13 +373,14 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	struct spawner_link *link = userdata;
 	int fd = connect_to(link->path, SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0) {
+		link->lost = -ENOTCONN;
 		return arm_retry(link);
+	}
 	if (use_socket(link, fd) < 0) {
 		closep(&fd);
 		return arm_retry(link);
 	}
-	log_print(LOG_NOTICE, "the spawner is back");
 	return spawner_list(link, on_child_after_loss, on_listed_after_loss, link);
 }
 
@@ -494,6 +512,14 @@ static int take_exited(struct spawner_link *link, const struct spawner_reply *re
 	return 0;
 }
 
+static void hear(struct spawner_link *link)
+{
+	if (link->lost)
+		log_print(LOG_NOTICE, "the spawner is back");
+	link->lost = 0;
+	link->heard = true;
+}
+
 static int take_reply(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
 		      size_t n_fds)
 {
@@ -548,11 +574,10 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *use
 			fd_close_many(fds, n_fds);
 		}
 		if (r < 0) {
-			lose(link, r,
-			     r == -EPROTONOSUPPORT ? "it is of another version than dmuserd, end it" :
-						     "reading");
+			lose(link, r, "reading");
 			return 0;
 		}
+		hear(link);
 	}
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include "dmuserd/messages/spawner.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 #include <sys/types.h>
@@ -15,7 +14,8 @@
 struct spawner_link;
 
 /* What came of a SPAWN: pidfd (consumed by the callback; -EBADF on error). Called once for each, with
- * error -ETIMEDOUT after the deadline, -ECONNRESET when the spawner is gone. */
+ * error -ETIMEDOUT after the deadline, -ECONNRESET when the spawner is gone, -EPROTONOSUPPORT when it is one
+ * of another version. Likewise, at once, -ENOTCONN or -EPROTONOSUPPORT of whatever is asked for. */
 typedef void (*spawner_spawned_fn)(void *userdata, int error, enum confine_step step, pid_t pid, int pidfd);
 /* A child has ended; status as of waitpid(). Also for those that a LIST found dead. */
 typedef void (*spawner_exited_fn)(void *userdata, int status);
@@ -40,14 +40,19 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 /* Takes over a child that LIST found. */
 int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata);
 int spawner_kill(struct spawner_link *link, const char *name);
+/* No more callbacks for this child; its entry is dropped once it is dead. */
+int spawner_forget(struct spawner_link *link, const char *name);
+
 /* What it comes down to for whoever wants something started, and what to do. */
 #define SPAWNER_MISSING "there is no spawner: start dmuser-spawner, or restart dmuserd, which does"
+#define SPAWNER_FOREIGN                                                                            \
+	"the spawner does not answer as one of dmuserd's version: when no volume is in use, restart " \
+	"dmuser-workers and dmuserd"
 
 /* The error of a start, for a person. */
 static inline const char *spawner_describe_error(int error)
 {
+	if (error == -EPROTONOSUPPORT)
+		return SPAWNER_FOREIGN;
 	return error == -ENOTCONN || error == -ECONNRESET ? SPAWNER_MISSING : strerror(-error);
 }
-
-/* No more callbacks for this child; its entry is dropped once it is dead. */
-int spawner_forget(struct spawner_link *link, const char *name);

@@ -366,7 +366,7 @@ static void tell_known(struct volumes *set)
 static void give_up(struct adoption *a, int error, const char *what)
 {
 	log_print(LOG_ERR, "cannot tell what an earlier supervisor left: %s: %s", what,
-		  strerror(-error));
+		  spawner_describe_error(error));
 	sd_event_exit(a->set->manager->event, error);
 }
 

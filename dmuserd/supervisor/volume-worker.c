@@ -36,7 +36,8 @@ static int fail_worker(struct volume *v, int error, const char *detail)
 {
 	const char *step = volume_step_name(v);
 
-	if (strcmp(step, "spawn") == 0 && (error == -ENOTCONN || error == -ECONNRESET))
+	if (strcmp(step, "spawn") == 0 &&
+	    (error == -ENOTCONN || error == -ECONNRESET || error == -EPROTONOSUPPORT))
 		detail = spawner_describe_error(error);
 	if (error == -ETIMEDOUT)
 		return volume_fail(v, FAILURE_TIMED_OUT, step, "%s", detail);

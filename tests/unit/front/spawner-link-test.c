@@ -386,7 +386,7 @@ static void what_is_no_answer_ends_the_connection(void **state)
 }
 
 /* Each case changes one thing about a good answer to a SPAWN. */
-static void wrong_answer(void (*change)(struct spawner_reply *), bool pidfd)
+static void wrong_answer(void (*change)(struct spawner_reply *), bool pidfd, int expected)
 {
 	struct spawner_request request;
 	struct spawner_reply reply;
@@ -401,7 +401,7 @@ static void wrong_answer(void (*change)(struct spawner_reply *), bool pidfd)
 	answer(&reply, pidfd);
 	assert_true(is_lost());
 	assert_int_equal(told.spawned, 1);
-	assert_int_equal(told.error, -ECONNRESET);
+	assert_int_equal(told.error, expected);
 	end(NULL);
 }
 
@@ -459,18 +459,25 @@ static void a_pidfd_with_an_end(struct spawner_reply *r)
 
 static void wrong_answers_end_the_connection(void **state)
 {
-	wrong_answer(another_version, true);
-	wrong_answer(another_serial, true);
-	wrong_answer(another_name, true);
-	wrong_answer(no_end_of_name, true);
-	wrong_answer(no_pid, true);
-	wrong_answer(positive_error, true);
-	wrong_answer(unknown_step, false);
-	wrong_answer(unknown_event, false);
-	wrong_answer(another_event, false);
-	wrong_answer(a_pidfd_with_an_end, true);
+	wrong_answer(another_version, true, -EPROTONOSUPPORT);
+	wrong_answer(another_serial, true, -ECONNRESET);
+	wrong_answer(another_name, true, -ECONNRESET);
+	wrong_answer(no_end_of_name, true, -ECONNRESET);
+	wrong_answer(no_pid, true, -ECONNRESET);
+	wrong_answer(positive_error, true, -ECONNRESET);
+	wrong_answer(unknown_step, false, -ECONNRESET);
+	wrong_answer(unknown_event, false, -ECONNRESET);
+	wrong_answer(another_event, false, -ECONNRESET);
+	wrong_answer(a_pidfd_with_an_end, true, -ECONNRESET);
 	/* No pidfd with a living child. */
-	wrong_answer(NULL, false);
+	wrong_answer(NULL, false, -ECONNRESET);
+}
+
+static void accept_again(void)
+{
+	do
+		assert_true(sd_event_run(t.event, DEADLINE_USEC) > 0);
+	while ((t.spawner = accept4(t.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) < 0);
 }
 
 static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
@@ -493,9 +500,7 @@ static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
 	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -ENOTCONN);
 
 	/* The same spawner, or another: it is asked what it has. */
-	do
-		assert_true(sd_event_run(t.event, DEADLINE_USEC) > 0);
-	while ((t.spawner = accept4(t.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) < 0);
+	accept_again();
 	list = asked(SPAWNER_LIST, "");
 	answer_child(list.serial, "w1", false, 9);
 	assert_int_equal(told.exited, 1);
@@ -507,6 +512,35 @@ static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
 	answer(&reply, false);
 	spawn("w3");
 	asked(SPAWNER_SPAWN, "w3");
+}
+
+/* As one does that knows no message of this version. */
+static void a_spawner_that_hangs_up_on_the_first_question_is_of_another_version(void **state)
+{
+	struct spawner_request list;
+	struct spawner_reply reply;
+
+	spawn("w1");
+	settle();
+	close(t.spawner);
+	settle();
+	assert_int_equal(told.error, -EPROTONOSUPPORT);
+	assert_non_null(strstr(spawner_describe_error(told.error), "restart dmuser-workers and dmuserd"));
+	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -EPROTONOSUPPORT);
+
+	/* Once more; and then by one that answers. */
+	accept_again();
+	settle();
+	close(t.spawner);
+	settle();
+	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -EPROTONOSUPPORT);
+	accept_again();
+	list = asked(SPAWNER_LIST, "");
+	reply = make(SPAWNER_LISTED, list.serial, "");
+	answer(&reply, false);
+	close(t.spawner);
+	settle();
+	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
 }
 
 static void nothing_is_lost_when_the_spawner_does_not_read(void **state)
@@ -542,6 +576,7 @@ int main(void)
 		TEST(what_is_no_answer_ends_the_connection),
 		cmocka_unit_test(wrong_answers_end_the_connection),
 		TEST(a_lost_spawner_answers_everybody_and_is_looked_for),
+		TEST(a_spawner_that_hangs_up_on_the_first_question_is_of_another_version),
 		TEST(nothing_is_lost_when_the_spawner_does_not_read),
 	};
 

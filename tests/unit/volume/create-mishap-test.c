@@ -38,6 +38,8 @@ static const struct mishap mishaps[] = {
 	  .words = "spawn: No such file" },
 	{ .name = "spawner gone", .spawn_refused = -ENOTCONN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "start dmuser-spawner" },
+	{ .name = "spawner of another version", .spawn_error = -EPROTONOSUPPORT,
+	  .kind = FAILURE_BACKEND_FAILED, .words = "restart dmuser-workers and dmuserd" },
 	{ .name = "spawn fails", .spawn_error = -EAGAIN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "spawn: cgroup: " },
 	{ .name = "spawn lost", .spawn_error = -ECONNRESET, .kind = FAILURE_BACKEND_FAILED,
