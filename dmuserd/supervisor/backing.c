@@ -33,6 +33,9 @@ uint64_t backing_memory_total(void)
 	return sscanf(text, "MemTotal: %" SCNu64 " kB", &kib) == 1 ? kib * 1024 : 0;
 }
 
+/* No image has them: without them it can be cut short. */
+#define MEMORY_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
 int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd)
 {
 	_cleanup_(closep) int fd = -EBADF;
@@ -46,10 +49,17 @@ int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd)
 	if (size_bytes > INT64_MAX)
 		return -EFBIG;
 	if (ftruncate(fd, (off_t)size_bytes) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	    fcntl(fd, F_ADD_SEALS, MEMORY_SEALS) < 0)
 		return -errno;
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+bool backing_is_memory(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & MEMORY_SEALS) == MEMORY_SEALS;
 }
 
 /* Magic links lead to what other processes have open; a symlink as the last step to what was

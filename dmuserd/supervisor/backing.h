@@ -40,6 +40,8 @@ uint64_t backing_memory_total(void);
  * short would have everyone who maps it die of SIGBUS.
  */
 int backing_open_memory(const char *name, uint64_t size_bytes, int *ret_fd);
+/* Is it one of those? */
+bool backing_is_memory(int fd);
 
 /*
  * Opens, checks and locks an image; makes one if there is none, a size is given and the owner is

@@ -86,10 +86,9 @@ static void on_target_failed(void *userdata, const struct dm_result *result)
 /* Nobody will be given it again: no other worker is started for a volume that has lost its own. */
 static void give_memory_back(struct volume *v)
 {
-	const struct parser_manifest *m = &v->spec.backend->manifest;
-
-	for (size_t i = 0; i < v->n_resources && i < m->n_resources; i++)
-		if (m->resources[i] == MANIFEST_MEMFD)
+	/* By what it is: the manifest may be another than the one that the worker was started by. */
+	for (size_t i = 0; i < v->n_resources; i++)
+		if (backing_is_memory(v->resources[i]))
 			fd_close_many(&v->resources[i], 1);
 }
 

@@ -118,7 +118,20 @@ static void memory_has_its_size_and_keeps_it(void **state)
 	assert_int_equal(ftruncate(fd, MIB * 2), -1);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_true(backing_is_memory(fd));
 	close(fd);
+}
+
+static void other_files_are_no_memory_of_ours(void **state)
+{
+	/* As a file on a tmpfs is, and one on a disk. */
+	int fd = memfd_create("other", MFD_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	assert_false(backing_is_memory(fd));
+	assert_false(backing_is_memory(null));
+	assert_false(backing_is_memory(-EBADF));
+	close(fd);
+	close(null);
 }
 
 static void a_wild_size_of_memory_is_an_error(void **state)
@@ -567,6 +580,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(memory_has_its_size_and_keeps_it),
+		T(other_files_are_no_memory_of_ours),
 		T(a_wild_size_of_memory_is_an_error),
 		T(an_image_is_taken_as_large_as_it_is),
 		T(a_smaller_size_than_the_images_is_taken),
