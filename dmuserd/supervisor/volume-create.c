@@ -143,7 +143,20 @@ static int open_image(struct volume *v)
 static int fail_memory_size(struct volume *v, uint64_t max_bytes, int r)
 {
 	v->failure.min_size_bytes = v->spec.backend->manifest.min_size_bytes;
-	v->failure.max_size_bytes = max_bytes;
+	v->failure.max_size_bytes = max_bytes - max_bytes % v->spec.block_size;
+	return r;
+}
+
+/* No size at all could be asked for instead. */
+static int fail_every_size(struct volume *v, uint64_t max_bytes)
+{
+	int r = volume_fail(v, FAILURE_QUOTA_EXCEEDED, "memory_volume_bytes",
+			    "memory_volume_bytes_max in dmuserd.conf allows %" PRIu64 " bytes, and a volume of "
+			    "this backend has at least %" PRIu64, max_bytes,
+			    v->spec.backend->manifest.min_size_bytes);
+
+	v->failure.limit = max_bytes;
+	v->failure.setting = "memory_volume_bytes_max";
 	return r;
 }
 
@@ -152,6 +165,8 @@ static int check_memory_size(struct volume *v)
 {
 	uint64_t total = backing_memory_total(), max = volume_settings(v)->memory_volume_bytes_max;
 
+	if (max > 0 && max < v->spec.backend->manifest.min_size_bytes)
+		return fail_every_size(v, max);
 	if (max > 0 && v->size_bytes > max)
 		return fail_memory_size(v, max,
 			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
