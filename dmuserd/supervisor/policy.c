@@ -19,7 +19,7 @@ int policy_serves(const struct peer *peer, struct failure *failure)
 #define OF_ONE " of one uid"
 #define LIMIT(key) #key, s->key
 
-/* whose: "" or " of one uid". setting, limit: as LIMIT() gives them. */
+/* whose: "", " of one uid", or who else. setting, limit: as LIMIT() gives them. */
 static int exceeded(struct failure *failure, const char *resource, const char *whose,
 		    const char *setting, uint64_t limit)
 {
@@ -36,13 +36,15 @@ int policy_connect(const struct settings *s, const struct peer *peer,
 		   const struct connection_usage *usage, struct failure *failure)
 {
 	uint32_t max = s->connections_max;
+	const char *whose = "";
 
 	if (peer->uid != 0) {
 		max -= (max + ROOT_SHARE - 1) / ROOT_SHARE;
+		whose = " of others than root, for whom a sixteenth is kept";
 		if (usage->of_uid >= s->connections_per_uid_max)
 			return exceeded(failure, "connections", OF_ONE, LIMIT(connections_per_uid_max));
 	}
-	return usage->all >= max ? exceeded(failure, "connections", "", "connections_max", max) : 0;
+	return usage->all >= max ? exceeded(failure, "connections", whose, "connections_max", max) : 0;
 }
 
 int policy_owner(const struct peer *peer, uint64_t owner, uid_t *ret_owner)

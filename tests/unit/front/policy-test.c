@@ -52,9 +52,11 @@ static void others_leave_some_connections_to_root(void **state)
 	struct connection_usage usage = { .all = s.connections_max - s.connections_max / 16 };
 
 	exceeded(policy_connect(&s, &member, &usage, &failure), "connections", "connections_max", usage.all);
+	assert_non_null(strstr(failure.reason, "a sixteenth is kept"));
 	assert_int_equal(policy_connect(&s, &root, &usage, &failure), 0);
 	usage.all = s.connections_max;
 	exceeded(policy_connect(&s, &root, &usage, &failure), "connections", "connections_max", s.connections_max);
+	assert_null(strstr(failure.reason, "sixteenth"));
 }
 
 static void the_caller_is_the_owner_unless_it_says_otherwise(void **state)
