@@ -112,8 +112,9 @@ static int complain_cgroups(int error)
 {
 	switch (error) {
 	case -ENOTEMPTY:
-		return complain(error, "the cgroup that was delegated to it holds other processes, and the "
-				       "kernel then lets it limit nothing in it: start it in one of its own, "
+		return complain(error, "its cgroup (the one that was delegated to it, or else "
+				       "/sys/fs/cgroup/dmuser) holds other processes, and the kernel then lets "
+				       "it limit nothing in it: end or move them, or start it in one of its own, "
 				       "as by 'systemd-run -p Delegate=yes'");
 	case -EBUSY:
 		return complain(error, "cannot set up cgroups: does another spawner run in this one?");

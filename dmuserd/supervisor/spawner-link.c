@@ -7,7 +7,8 @@
  * work, but takes nothing from it that it did not ask for: an answer to no question ends the connection.
  *
  * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
- * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT. The spawner's children are not ended by that, so nothing is said about them.
+ * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT.
+ * The spawner's children are not ended by that, so nothing is said about them.
  *
  *   pending: a request that was sent. A SPAWN whose deadline has passed stays in the list, so that a
  *            child that comes late is known for what it is, and killed.
