@@ -58,6 +58,17 @@ static void give_up(struct volumes *set, const char *dm_uuid)
 	volume_degrade(v);
 }
 
+/* What the spawner was told last time is lost if the link to it was. */
+static void kill_again(struct volumes *set)
+{
+	struct volume *v;
+
+	TAILQ_FOREACH(v, &set->list, entry)
+		if (v->operation == OPERATION_NONE && v->state == VOLUME_DEGRADED && v->worker &&
+		    worker_is_alive(v->worker))
+			worker_kill(v->worker);
+}
+
 static void look_again(struct volumes *set)
 {
 	int r = sd_event_source_set_time_relative(set->watch, interval_usec(set));
@@ -85,6 +96,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	static const struct dm_request request = { .operation = DM_OP_LIST_DEAF };
 	struct volumes *set = userdata;
 
+	kill_again(set);
 	if (!has_any_in_use(set) ||
 	    dm_queue_add(set->dm_queue, &request, set->manager->settings.device_mapper_timeout_ms,
 			 on_deaf, set, &set->watch_call) < 0)

@@ -87,6 +87,7 @@ struct world {
 	bool spawn_silent;
 	int channel_error;
 	bool gate_closed;
+	unsigned int kills_lost; /* how many more, as without a link to the spawner */
 	bool oom_kills; /* whoever is killed, is for want of memory */
 	int list_error;
 	int sole_error; /* to lock device-mapper's control node */

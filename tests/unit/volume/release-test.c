@@ -367,6 +367,24 @@ static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(voi
 	release_and_wait(&c, v);
 }
 
+static void a_worker_that_was_not_killed_is_killed_again(void **state)
+{
+	struct caller c;
+	struct volume *v;
+
+	world_stop();
+	world->m.settings.io_timeout_ms = 1000;
+	world_start();
+	v = new_volume(&c);
+	world->kills_lost = 1;
+	world_device(v->uuid)->broken = true;
+	run_until_state(v, VOLUME_DEGRADED);
+	while (world_n_children_alive() > 0)
+		assert_true(sd_event_run(world->m.event, UINT64_MAX) >= 0);
+	assert_int_equal(world->kills_lost, 0);
+	release_and_wait(&c, v);
+}
+
 static void want_of_memory_is_named(void **state)
 {
 	struct caller c;
@@ -690,6 +708,7 @@ int main(void)
 		WORLD_TEST(a_worker_that_dies_leaves_a_degraded_volume_whose_io_fails),
 		WORLD_TEST(the_memory_of_a_worker_that_died_is_given_back_at_once),
 		WORLD_TEST(a_volume_whose_channel_broke_is_degraded_though_its_worker_lives),
+		WORLD_TEST(a_worker_that_was_not_killed_is_killed_again),
 		WORLD_TEST(want_of_memory_is_named),
 		WORLD_TEST(a_forbidden_system_call_is_named),
 		WORLD_TEST(a_degraded_volume_that_cannot_be_failed_says_so),
