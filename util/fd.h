@@ -48,5 +48,11 @@ ssize_t fd_recv(int socket, void *data, size_t capacity, int *fds, size_t max_fd
 struct statx;
 int fd_identify(int fd, struct statx *ret);
 
+/*
+ * A connection to a SOCK_SEQPACKET socket in the file system; flags: SOCK_NONBLOCK, to come back while it is made.
+ * The descriptor, close-on-exec and the caller's, or a negative errno.
+ */
+int fd_connect(const char *path, int flags);
+
 /* Closes every descriptor of this process but those in keep[], which must be ascending. */
 int fd_close_all_but(const int *keep, size_t n_keep);

@@ -4,7 +4,8 @@
  *
  * The data lives in a memfd that the supervisor made and keeps a hold of, mapped here, for as long as this
  * process serves it: a supervisor that restarts gets it from here. When the worker has ended, the volume is
- * lost and its memory free. An answered write is in the memfd already: there is nothing to flush. Owns the mapping, trusts the library for every range.
+ * lost and its memory free. An answered write is in the memfd already: there is nothing to flush. Owns the
+ * mapping, trusts the library for every range.
  */
 #include "dmuser-worker.h"
 

@@ -266,22 +266,6 @@ static int on_late(sd_event_source *source, void *userdata)
 
 /* The connection */
 
-static int connect_to(const char *path, int flags)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_(closep) int fd = -EBADF;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
-
 static int use_socket(struct spawner_link *link, int fd)
 {
 	int r = sd_event_add_io(link->event, &link->io, fd, EPOLLIN, on_socket, link);
@@ -372,7 +356,7 @@ static void on_listed_after_loss(void *userdata, int error)
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct spawner_link *link = userdata;
-	int fd = connect_to(link->path, SOCK_NONBLOCK);
+	int fd = fd_connect(link->path, SOCK_NONBLOCK);
 
 	if (fd < 0) {
 		link->lost = -ENOTCONN;
@@ -590,7 +574,7 @@ int spawner_link_new(sd_event *event, const char *path, struct spawner_link **re
 	struct spawner_link *link;
 	int fd, r;
 
-	fd = connect_to(path, 0);
+	fd = fd_connect(path, 0);
 	if (fd < 0)
 		return fd;
 	link = calloc(1, sizeof(*link));
