@@ -250,7 +250,7 @@ static void work_that_hangs_is_given_up_and_named(void **state)
 {
 	struct trouble t = {};
 
-	assert_int_equal(child_run(hang, NULL, deadline_after_ms(100), NULL, &t), -ETIMEDOUT);
+	assert_int_equal(child_run(hang, NULL, deadline_after_ms(1000), NULL, &t), -ETIMEDOUT);
 	assert_string_equal(t.step, "hanging");
 	assert_string_equal(t.volume, "v");
 	assert_true(t.message[0] != 0);
