@@ -26,8 +26,14 @@ enum backing_kind backing_kind_of_mode(mode_t mode)
 	}
 }
 
+/* Where to look, and how what is found is to begin: that depends on whether it is the whole device. */
+struct search {
+	const char *root;
+	const char *prefix;
+};
+
 /* In this process's mount namespace. */
-static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
+static bool find_mount(const struct search *search, dev_t device, struct backing_user *ret)
 {
 	_cleanup_(freep) char *line = NULL;
 	_cleanup_(fclosep) FILE *f = NULL;
@@ -35,7 +41,7 @@ static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
 	unsigned int major, minor;
 	size_t capacity = 0;
 
-	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", search->root);
 	f = fopen(path, "re");
 	while (f && getline(&line, &capacity, f) > 0) {
 		/* "ID PARENT MAJOR:MINOR ROOT PLACE …" */
@@ -43,7 +49,7 @@ static bool find_mount(dev_t device, const char *root, struct backing_user *ret)
 		    makedev(major, minor) != device)
 			continue;
 		proc_unescape(where);
-		snprintf(ret->who, sizeof(ret->who), "mounted at %s", where);
+		snprintf(ret->who, sizeof(ret->who), "%smounted at %s", search->prefix, where);
 		snprintf(ret->advice, sizeof(ret->advice), "umount %.*s", PATH_MAX,
 			 shell_word(where, word, sizeof(word)));
 		return true;
@@ -66,7 +72,7 @@ static void read_line(const char *folder, const char *file, char *out, size_t si
 }
 
 /* A device-mapper or md device, or another that the kernel has put on top. */
-static bool find_holder(const char *folder, struct backing_user *ret)
+static bool find_holder(const struct search *search, const char *folder, struct backing_user *ret)
 {
 	_cleanup_(closedirp) DIR *d = NULL;
 	char path[PATH_MAX], name[160], file[300];
@@ -79,8 +85,8 @@ static bool find_holder(const char *folder, struct backing_user *ret)
 			continue;
 		snprintf(file, sizeof(file), "holders/%s/dm/name", entry->d_name);
 		read_line(folder, file, name, sizeof(name));
-		snprintf(ret->who, sizeof(ret->who), "part of /dev/%s%s%s%s", entry->d_name,
-			 name[0] ? " (" : "", name, name[0] ? ")" : "");
+		snprintf(ret->who, sizeof(ret->who), "%spart of /dev/%s%s%s%s", search->prefix,
+			 entry->d_name, name[0] ? " (" : "", name, name[0] ? ")" : "");
 		if (name[0])
 			snprintf(ret->advice, sizeof(ret->advice),
 				 "end what uses that, and then: dmsetup remove %s", name);
@@ -94,46 +100,40 @@ static bool find_holder(const char *folder, struct backing_user *ret)
 	return false;
 }
 
-static bool find_swap(const char *folder, const char *root, struct backing_user *ret)
+static bool find_swap(const struct search *search, const char *folder, struct backing_user *ret)
 {
 	_cleanup_(freep) char *line = NULL, *real = realpath(folder, NULL);
 	_cleanup_(fclosep) FILE *f = NULL;
 	char path[PATH_MAX];
 	size_t capacity = 0;
 
-	snprintf(path, sizeof(path), "%s/proc/swaps", root);
+	snprintf(path, sizeof(path), "%s/proc/swaps", search->root);
 	f = fopen(path, "re");
 	while (f && real && getline(&line, &capacity, f) > 0) {
 		line[strcspn(line, " \t\n")] = 0;
 		if (strncmp(line, "/dev/", 5) != 0 || strcmp(line + 5, strrchr(real, '/') + 1) != 0)
 			continue;
-		snprintf(ret->who, sizeof(ret->who), "used as swap space");
+		snprintf(ret->who, sizeof(ret->who), "%sused as swap space", search->prefix);
 		snprintf(ret->advice, sizeof(ret->advice), "swapoff %.*s", PATH_MAX, line);
 		return true;
 	}
 	return false;
 }
 
-static bool find_at(dev_t device, const char *root, struct backing_user *ret)
+static bool find_at(const struct search *search, dev_t device, struct backing_user *ret)
 {
 	char folder[PATH_MAX];
 
-	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", root, major(device), minor(device));
-	return find_mount(device, root, ret) || find_holder(folder, ret) || find_swap(folder, root, ret);
-}
-
-static void prepend(char *text, size_t size, const char *before)
-{
-	size_t length = strlen(before);
-
-	memmove(text + length, text, size - length);
-	memcpy(text, before, length);
-	text[size - 1] = 0;
+	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", search->root, major(device),
+		 minor(device));
+	return find_mount(search, device, ret) || find_holder(search, folder, ret) ||
+	       find_swap(search, folder, ret);
 }
 
 /* Who has a partition has the whole. */
 static void find_in_partitions(dev_t device, const char *root, struct backing_user *ret)
 {
+	const struct search search = { .root = root, .prefix = "a partition of it is " };
 	_cleanup_(closedirp) DIR *d = NULL;
 	char folder[PATH_MAX], file[300], text[32];
 	unsigned int major, minor;
@@ -147,17 +147,17 @@ static void find_in_partitions(dev_t device, const char *root, struct backing_us
 			continue;
 		read_line(folder, file, text, sizeof(text));
 		if (sscanf(text, "%u:%u", &major, &minor) == 2 &&
-		    find_at(makedev(major, minor), root, ret)) {
-			prepend(ret->who, sizeof(ret->who), "a partition of it is ");
+		    find_at(&search, makedev(major, minor), ret))
 			return;
-		}
 	}
 }
 
 void backing_find_user(dev_t device, const char *root, struct backing_user *ret_user)
 {
+	const struct search search = { .root = root, .prefix = "" };
+
 	*ret_user = (struct backing_user){};
-	if (!find_at(device, root, ret_user))
+	if (!find_at(&search, device, ret_user))
 		find_in_partitions(device, root, ret_user);
 }
 
