@@ -139,10 +139,18 @@ static int open_image(struct volume *v)
 	return STEP_PENDING;
 }
 
+/* The smallest size that the backend serves and that is whole blocks. */
+static uint64_t smallest_size(const struct volume *v)
+{
+	uint64_t block = v->spec.block_size;
+
+	return (v->spec.backend->manifest.min_size_bytes + block - 1) / block * block;
+}
+
 /* With what the backend serves and this machine does not. */
 static int fail_memory_size(struct volume *v, uint64_t max_bytes, int r)
 {
-	v->failure.min_size_bytes = v->spec.backend->manifest.min_size_bytes;
+	v->failure.min_size_bytes = smallest_size(v);
 	v->failure.max_size_bytes = max_bytes - max_bytes % v->spec.block_size;
 	return r;
 }
@@ -152,8 +160,8 @@ static int fail_every_size(struct volume *v, uint64_t max_bytes)
 {
 	int r = volume_fail(v, FAILURE_QUOTA_EXCEEDED, "memory_volume_bytes",
 			    "memory_volume_bytes_max in dmuserd.conf allows %" PRIu64 " bytes, and a volume of "
-			    "this backend has at least %" PRIu64, max_bytes,
-			    v->spec.backend->manifest.min_size_bytes);
+			    "backend %s has at least %" PRIu64, max_bytes, v->spec.backend->manifest.type,
+			    smallest_size(v));
 
 	v->failure.limit = max_bytes;
 	v->failure.setting = "memory_volume_bytes_max";
@@ -165,7 +173,7 @@ static int check_memory_size(struct volume *v)
 {
 	uint64_t total = backing_memory_total(), max = volume_settings(v)->memory_volume_bytes_max;
 
-	if (max > 0 && max < v->spec.backend->manifest.min_size_bytes)
+	if (max > 0 && max < smallest_size(v))
 		return fail_every_size(v, max);
 	if (max > 0 && v->size_bytes > max)
 		return fail_memory_size(v, max,

@@ -198,13 +198,13 @@ static void memory_that_the_machine_does_not_have_is_refused(void **state)
 	assert_int_equal(c.failure.max_size_bytes, spec.size_bytes - MIB);
 }
 
-static void fails_with_memory_max(uint64_t memory_max, struct failure *failed)
+static void fails_with_memory_max(const struct volume_spec *spec, uint64_t memory_max,
+				  struct failure *failed)
 {
-	struct volume_spec spec = spec_of("data", "memory", MIB);
 	struct caller c;
 
 	world->m.settings.memory_volume_bytes_max = memory_max;
-	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	assert_int_equal(create(&c, spec, NULL, 0), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_non_null(strstr(c.failure.reason, "memory_volume_bytes_max"));
 	run_until_no_volume();
@@ -213,16 +213,35 @@ static void fails_with_memory_max(uint64_t memory_max, struct failure *failed)
 
 static void sizes_that_are_named_can_be_had(void **state)
 {
+	struct volume_spec spec = spec_of("data", "memory", MIB);
 	struct failure failure;
 
-	fails_with_memory_max(10000, &failure);
+	fails_with_memory_max(&spec, 10000, &failure);
 	assert_int_equal(failure.kind, FAILURE_INVALID_SIZE);
 	assert_int_equal(failure.min_size_bytes, 4096);
 	assert_int_equal(failure.max_size_bytes, 9728);
 	/* Less than the backend serves at least. */
-	fails_with_memory_max(1000, &failure);
+	fails_with_memory_max(&spec, 1000, &failure);
 	assert_int_equal(failure.kind, FAILURE_QUOTA_EXCEEDED);
 	assert_string_equal(failure.setting, "memory_volume_bytes_max");
+}
+
+static void sizes_that_are_named_are_whole_blocks(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	struct backend small = *spec.backend;
+	struct failure failure;
+
+	small.manifest.min_size_bytes = 512;
+	spec.backend = &small;
+	spec.block_size = 4096;
+	fails_with_memory_max(&spec, 10000, &failure);
+	assert_int_equal(failure.kind, FAILURE_INVALID_SIZE);
+	assert_int_equal(failure.min_size_bytes, 4096);
+	assert_int_equal(failure.max_size_bytes, 8192);
+	/* As much as the backend serves at least, and less than a block. */
+	fails_with_memory_max(&spec, 1000, &failure);
+	assert_int_equal(failure.kind, FAILURE_QUOTA_EXCEEDED);
 }
 
 static void without_a_free_uid_the_quota_is_named(void **state)
@@ -310,6 +329,7 @@ int main(void)
 		WORLD_TEST(the_uid_of_a_process_that_nobody_can_name_is_not_given_again),
 		WORLD_TEST(memory_that_the_machine_does_not_have_is_refused),
 		WORLD_TEST(sizes_that_are_named_can_be_had),
+		WORLD_TEST(sizes_that_are_named_are_whole_blocks),
 		WORLD_TEST(without_a_free_uid_the_quota_is_named),
 		WORLD_TEST(a_worker_that_speaks_unasked_is_killed),
 		WORLD_TEST(a_container_that_has_ended_is_told),
