@@ -5,7 +5,7 @@
  * A request that was not answered in time has failed, and a bad answer breaks the channel, while the worker, which may
  * hang in a system call or be stopped, need not notice. So one device-mapper child now and then asks for such volumes
  * among all; without a volume in use there is none. What is found is degraded, and its worker killed: whatever it was
- * at, its volume is lost.
+ * at, its volume is lost. Killed again at each look, as long as it lives: whoever does it may not have heard.
  */
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/volume-internal.h"

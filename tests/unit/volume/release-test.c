@@ -340,6 +340,11 @@ static void the_memory_of_a_worker_that_died_is_given_back_at_once(void **state)
 	release_and_wait(&c, v);
 }
 
+static bool no_worker_lives(void *userdata)
+{
+	return world_n_children_alive() == 0;
+}
+
 static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(void **state)
 {
 	struct caller c;
@@ -359,8 +364,7 @@ static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(voi
 	volume_get_info(v, &info);
 	assert_non_null(strstr(info.error, "io_timeout_ms"));
 	assert_true(d->failed);
-	while (world_n_children_alive() > 0)
-		assert_true(sd_event_run(world->m.event, UINT64_MAX) >= 0);
+	run_until(world->m.event, no_worker_lives, NULL);
 	/* Its end says less. */
 	volume_get_info(v, &info);
 	assert_non_null(strstr(info.error, "io_timeout_ms"));
@@ -379,8 +383,7 @@ static void a_worker_that_was_not_killed_is_killed_again(void **state)
 	world->kills_lost = 1;
 	world_device(v->uuid)->broken = true;
 	run_until_state(v, VOLUME_DEGRADED);
-	while (world_n_children_alive() > 0)
-		assert_true(sd_event_run(world->m.event, UINT64_MAX) >= 0);
+	run_until(world->m.event, no_worker_lives, NULL);
 	assert_int_equal(world->kills_lost, 0);
 	release_and_wait(&c, v);
 }
