@@ -10,17 +10,17 @@
  * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT.
  * The spawner's children are not ended by that, so nothing is said about them.
  *
- *   pending: a request that was sent. A SPAWN whose deadline has passed stays in the list, so that a
- *            child that comes late is known for what it is, and killed.
- *   child:   one that a SPAWN or a LIST told of, until it has been forgotten.
+ *   pending: a request that was sent; see spawner-pending.h.
+ *   child:   one that a SPAWN or a LIST told of, until it has been forgotten. One that comes after its
+ *            SPAWN's deadline is killed.
  */
 #include "dmuserd/supervisor/spawner-link.h"
 #include "dmuserd/supervisor/log.h"
 #include "dmuserd/supervisor/request-queue.h"
+#include "dmuserd/supervisor/spawner-pending.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,21 +31,6 @@
 #define LIST_USEC UINT64_C(10000000)
 /* How many answers are taken before others in the loop get their turn. */
 #define BATCH 64
-
-struct pending {
-	struct pending *next;
-	struct spawner_link *link;
-	uint64_t serial;
-	uint32_t op;
-	bool expired;
-	char name[SPAWNER_NAME_SIZE];
-	sd_event_source *deadline;
-	spawner_spawned_fn spawned;
-	spawner_exited_fn exited;
-	spawner_child_fn child;
-	spawner_listed_fn listed;
-	void *userdata;
-};
 
 struct child {
 	struct child *next;
@@ -112,76 +97,15 @@ static struct spawner_request make_request(struct spawner_link *link, enum spawn
 	return request;
 }
 
-/* Pending requests */
-
-static void pending_free(struct pending *p)
-{
-	sd_event_source_disable_unref(p->deadline);
-	free(p);
-}
-
-static struct pending *pending_new(struct spawner_link *link, const struct spawner_request *request)
-{
-	struct pending *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->link = link;
-	p->serial = request->serial;
-	p->op = request->op;
-	memcpy(p->name, request->name, sizeof(p->name));
-	return p;
-}
-
-static struct pending *pending_find(struct spawner_link *link, uint64_t serial, uint32_t op)
-{
-	for (struct pending *p = link->pending; p; p = p->next) {
-		if (p->serial == serial)
-			return p->op == op ? p : NULL;
-	}
-	return NULL;
-}
-
-static void pending_unlink(struct pending *p)
-{
-	struct pending **at = &p->link->pending;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
-}
-
-static void pending_tell_error(struct pending *p, int error)
-{
-	if (p->expired)
-		return;
-	if (p->spawned)
-		p->spawned(p->userdata, error, CONFINE_NONE, 0, -EBADF);
-	else if (p->listed)
-		p->listed(p->userdata, error);
-}
-
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct pending *p = userdata;
-
-	pending_tell_error(p, -ETIMEDOUT);
-	/* Stays, to recognize the answer that may come yet. */
-	p->expired = true;
-	return 0;
-}
-
 /* Sends what p stands for, and keeps it; p is consumed. */
-static int pending_send(struct pending *p, const struct spawner_request *request, const int *fds,
-			size_t n_fds, uint64_t deadline_usec)
+static int pending_send(struct spawner_link *link, struct pending *p, const struct spawner_request *request,
+			const int *fds, size_t n_fds, uint64_t deadline_usec)
 {
-	struct spawner_link *link = p->link;
 	int r = 0;
 
 	if (deadline_usec > 0)
-		r = sd_event_add_time(link->event, &p->deadline, CLOCK_MONOTONIC, deadline_usec, 1000,
-				      on_deadline, p);
-	if (r >= 0)
+		r = pending_set_deadline(p, link->event, deadline_usec);
+	if (r == 0)
 		r = send_request(link, request, fds, n_fds);
 	if (r < 0) {
 		pending_free(p);
@@ -225,9 +149,9 @@ static struct child *child_add(struct spawner_link *link, const char *name)
 static int tell_spawner(struct spawner_link *link, enum spawner_op op, const char *name)
 {
 	struct spawner_request request = make_request(link, op, name);
-	struct pending *p = pending_new(link, &request);
+	struct pending *p = pending_new(&request);
 
-	return p ? pending_send(p, &request, NULL, 0, 0) : -ENOMEM;
+	return p ? pending_send(link, p, &request, NULL, 0, 0) : -ENOMEM;
 }
 
 /* Nobody here knows the child any more; the spawner is told, or will be asked when it is back. */
@@ -389,7 +313,7 @@ static void take_late_child(struct spawner_link *link, const char *name)
 static int take_spawned(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
 			size_t n_fds)
 {
-	struct pending *p = pending_find(link, reply->serial, SPAWNER_SPAWN);
+	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_SPAWN);
 	struct child *c = NULL;
 	int error = reply->error, pidfd;
 
@@ -399,7 +323,7 @@ static int take_spawned(struct spawner_link *link, const struct spawner_reply *r
 		return -EPROTO;
 
 	pidfd = n_fds == 1 ? take_fd(&fds[0]) : -EBADF;
-	pending_unlink(p);
+	pending_unlink(&link->pending, p);
 	if (error == 0 && !p->expired) {
 		c = child_add(link, reply->name);
 		error = c ? 0 : -ENOMEM;
@@ -420,11 +344,11 @@ static int take_spawned(struct spawner_link *link, const struct spawner_reply *r
 
 static int take_spawn_error(struct spawner_link *link, const struct spawner_reply *reply)
 {
-	struct pending *p = pending_find(link, reply->serial, SPAWNER_SPAWN);
+	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_SPAWN);
 
 	if (!p || strcmp(p->name, reply->name) != 0)
 		return -EPROTO;
-	pending_unlink(p);
+	pending_unlink(&link->pending, p);
 	if (!p->expired)
 		p->spawned(p->userdata, reply->error, reply->step, 0, -EBADF);
 	pending_free(p);
@@ -434,7 +358,7 @@ static int take_spawn_error(struct spawner_link *link, const struct spawner_repl
 static int take_child(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
 		      size_t n_fds)
 {
-	struct pending *p = pending_find(link, reply->serial, SPAWNER_LIST);
+	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_LIST);
 	struct child *c;
 
 	if (!p || reply->alive > 1 || (reply->alive == 1) != (n_fds == 1))
@@ -459,11 +383,11 @@ static int take_child(struct spawner_link *link, const struct spawner_reply *rep
 
 static int take_listed(struct spawner_link *link, const struct spawner_reply *reply)
 {
-	struct pending *p = pending_find(link, reply->serial, SPAWNER_LIST);
+	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_LIST);
 
 	if (!p)
 		return -EPROTO;
-	pending_unlink(p);
+	pending_unlink(&link->pending, p);
 	if (!p->expired)
 		p->listed(p->userdata, 0);
 	pending_free(p);
@@ -473,13 +397,13 @@ static int take_listed(struct spawner_link *link, const struct spawner_reply *re
 /* KILL and FORGET ask for nothing that an answer could change: a child that is gone is what both want. */
 static int take_done(struct spawner_link *link, const struct spawner_reply *reply)
 {
-	struct pending *p = pending_find(link, reply->serial, SPAWNER_KILL);
+	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_KILL);
 
 	if (!p)
-		p = pending_find(link, reply->serial, SPAWNER_FORGET);
+		p = pending_find(link->pending, reply->serial, SPAWNER_FORGET);
 	if (!p)
 		return -EPROTO;
-	pending_unlink(p);
+	pending_unlink(&link->pending, p);
 	pending_free(p);
 	return 0;
 }
@@ -631,20 +555,20 @@ int spawner_spawn(struct spawner_link *link, const struct spawner_request *reque
 	own.version = SPAWNER_MESSAGE_VERSION;
 	own.op = SPAWNER_SPAWN;
 	own.serial = ++link->serial;
-	p = pending_new(link, &own);
+	p = pending_new(&own);
 	if (!p)
 		return -ENOMEM;
 	p->spawned = spawned;
 	p->exited = exited;
 	p->userdata = userdata;
-	return pending_send(p, &own, fds, n_fds, deadline_usec);
+	return pending_send(link, p, &own, fds, n_fds, deadline_usec);
 }
 
 int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_listed_fn listed,
 		 void *userdata)
 {
 	struct spawner_request request = make_request(link, SPAWNER_LIST, "");
-	struct pending *p = pending_new(link, &request);
+	struct pending *p = pending_new(&request);
 	uint64_t now;
 	int r;
 
@@ -658,7 +582,7 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 	p->child = child;
 	p->listed = listed;
 	p->userdata = userdata;
-	return pending_send(p, &request, NULL, 0, now + LIST_USEC);
+	return pending_send(link, p, &request, NULL, 0, now + LIST_USEC);
 }
 
 int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata)
