@@ -210,12 +210,6 @@ static void waiters_serve_all(struct parser_pool *pool, int error)
 		waiter_serve(pool, error, NULL);
 }
 
-/* Without the spawner, the next start fails, too. */
-static bool is_without_spawner(int error)
-{
-	return error == -ENOTCONN || error == -ECONNRESET;
-}
-
 /* A start has failed. Who waits is told; were it not, it might wait for good. */
 static void start_failed(struct parser_pool *pool, int error)
 {
@@ -225,7 +219,7 @@ static void start_failed(struct parser_pool *pool, int error)
 		log_print(LOG_ERR, "no parser can be started; clients wait in vain until one can");
 	pool->failing = true;
 	pause_starts(pool);
-	if (again || is_without_spawner(error))
+	if (again || spawner_is_gone(error))
 		waiters_serve_all(pool, error);
 	else if (pool->waiters && error != -ETIMEDOUT)
 		waiter_serve(pool, error, NULL);
@@ -344,7 +338,7 @@ static void on_spawned(void *userdata, int error, enum confine_step step, pid_t 
 	if (error < 0) {
 		log_print(LOG_ERR, "%s: step %s failed: %s", p->name, confine_step_name(step),
 			  strerror(-error));
-		if (error == -ETIMEDOUT || error == -ECONNRESET)
+		if (spawner_is_unsure(error))
 			lose(p);
 		else
 			give_back(p);

@@ -8,7 +8,9 @@
  *
  * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
  * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT.
- * The spawner's children are not ended by that, so nothing is said about them.
+ * So does one that dies just then; therefore the first hang-up is a loss as any other, but for a LIST, which is
+ * asked again, and the second in a row is believed. The spawner's children are not ended by that, so nothing
+ * is said about them.
  *
  *   pending: a request that was sent; see spawner-pending.h.
  *   child:   one that a SPAWN or a LIST told of, until it has been forgotten. One that comes after its
@@ -51,6 +53,7 @@ struct spawner_link {
 	int fd; /* -EBADF while there is no connection */
 	int lost; /* why nothing can be asked, until it has answered again: -ENOTCONN, -EPROTONOSUPPORT; or 0 */
 	bool heard; /* it has answered on this connection */
+	bool hung_up; /* on the last connection, before it had answered anything */
 	sd_event_source *io, *retry;
 	uint64_t serial;
 	struct pending *pending;
@@ -214,40 +217,53 @@ static int arm_retry(struct spawner_link *link)
 	return r < 0 ? r : 0;
 }
 
-/* Says so, or hangs up on what it does not understand, which is all that an earlier version does. */
-static bool is_foreign(const struct spawner_link *link, int error)
-{
-	bool hung_up = error == -ECONNRESET || error == -EPIPE;
-
-	return error == -EPROTONOSUPPORT || (hung_up && !link->heard && link->pending);
-}
-
 /*
- * Ends the connection and tells everyone who waits. What they do in answer finds the link without a
- * connection, and the list already detached. Logged once, not for each connection that is tried.
+ * Tells everyone who waits, but keeps each LIST if the next connection is to answer it. What they do in answer
+ * finds the link without a connection, and the list already detached.
  */
-static void lose(struct spawner_link *link, int error, const char *why)
+static void tell_waiting(struct spawner_link *link, int error, bool keeps_lists)
 {
 	struct pending *waiting = link->pending;
-	int lost = is_foreign(link, error) ? -EPROTONOSUPPORT : -ENOTCONN;
+
+	link->pending = NULL;
+	while (waiting) {
+		struct pending *p = waiting;
+
+		waiting = p->next;
+		if (keeps_lists && p->op == SPAWNER_LIST && !p->expired) {
+			p->next = link->pending;
+			link->pending = p;
+			continue;
+		}
+		pending_tell_error(p, error);
+		pending_free(p);
+	}
+}
+
+/* On what it does not understand an earlier version only hangs up. */
+static bool is_hanging_up(const struct spawner_link *link, int error)
+{
+	return (error == -ECONNRESET || error == -EPIPE) && !link->heard && link->pending;
+}
+
+/* Ends the connection. Logged once, not for each connection that is tried. */
+static void lose(struct spawner_link *link, int error, const char *why)
+{
+	bool hangs_up = is_hanging_up(link, error);
+	bool foreign = error == -EPROTONOSUPPORT || (hangs_up && link->hung_up);
+	int lost = foreign ? -EPROTONOSUPPORT : -ENOTCONN;
 
 	if (lost != link->lost)
 		log_print(LOG_ERR, "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
 			  "started: %s", why, strerror(-error), spawner_describe_error(lost));
 	link->lost = lost;
 	link->heard = false;
+	link->hung_up = hangs_up;
 	link->io = sd_event_source_disable_unref(link->io);
 	closep(&link->fd);
 	link->fd = -EBADF;
 	request_queue_clear(&link->queue);
-	link->pending = NULL;
-	while (waiting) {
-		struct pending *p = waiting;
-
-		waiting = p->next;
-		pending_tell_error(p, lost == -ENOTCONN ? -ECONNRESET : lost);
-		pending_free(p);
-	}
+	tell_waiting(link, foreign ? -EPROTONOSUPPORT : -ECONNRESET, hangs_up && !foreign);
 	if (arm_retry(link) < 0)
 		log_print(LOG_ERR, "cannot wait for the spawner: no timer");
 }
@@ -277,20 +293,38 @@ static void on_listed_after_loss(void *userdata, int error)
 		log_print(LOG_ERR, "the spawner does not list its children: %s", strerror(-error));
 }
 
+/* What an earlier connection has left unanswered. */
+static int send_again(struct spawner_link *link)
+{
+	int r = 0;
+
+	for (const struct pending *p = link->pending; r == 0 && p; p = p->next) {
+		struct spawner_request request = make_request(link, p->op, p->name);
+
+		request.serial = p->serial;
+		r = send_request(link, &request, NULL, 0);
+	}
+	return r;
+}
+
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct spawner_link *link = userdata;
-	int fd = fd_connect(link->path, SOCK_NONBLOCK);
+	int fd = fd_connect(link->path, SOCK_NONBLOCK), r;
 
 	if (fd < 0) {
+		/* Whoever hung up has died. */
 		link->lost = -ENOTCONN;
+		link->hung_up = false;
+		tell_waiting(link, -ECONNRESET, false);
 		return arm_retry(link);
 	}
 	if (use_socket(link, fd) < 0) {
 		closep(&fd);
 		return arm_retry(link);
 	}
-	return spawner_list(link, on_child_after_loss, on_listed_after_loss, link);
+	r = send_again(link);
+	return r < 0 ? r : spawner_list(link, on_child_after_loss, on_listed_after_loss, link);
 }
 
 /* What the spawner says */
@@ -427,6 +461,7 @@ static void hear(struct spawner_link *link)
 		log_print(LOG_NOTICE, "the spawner is back");
 	link->lost = 0;
 	link->heard = true;
+	link->hung_up = false;
 }
 
 static int take_reply(struct spawner_link *link, const struct spawner_reply *reply, int *fds,

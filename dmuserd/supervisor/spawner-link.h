@@ -7,6 +7,7 @@
 #include "dmuserd/messages/spawner.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 #include <sys/types.h>
@@ -55,4 +56,16 @@ static inline const char *spawner_describe_error(int error)
 	if (error == -EPROTONOSUPPORT)
 		return SPAWNER_FOREIGN;
 	return error == -ENOTCONN || error == -ECONNRESET ? SPAWNER_MISSING : strerror(-error);
+}
+
+/* There is none to ask: the next start fails as well. */
+static inline bool spawner_is_gone(int error)
+{
+	return error == -ENOTCONN || error == -ECONNRESET || error == -EPROTONOSUPPORT;
+}
+
+/* What a SPAWN was answered with, when the child may be there all the same: its uid is not free. */
+static inline bool spawner_is_unsure(int error)
+{
+	return error == -ETIMEDOUT || error == -ECONNRESET || error == -EPROTONOSUPPORT;
 }

@@ -36,8 +36,7 @@ static int fail_worker(struct volume *v, int error, const char *detail)
 {
 	const char *step = volume_step_name(v);
 
-	if (strcmp(step, "spawn") == 0 &&
-	    (error == -ENOTCONN || error == -ECONNRESET || error == -EPROTONOSUPPORT))
+	if (strcmp(step, "spawn") == 0 && spawner_is_gone(error))
 		detail = spawner_describe_error(error);
 	if (error == -ETIMEDOUT)
 		return volume_fail(v, FAILURE_TIMED_OUT, step, "%s", detail);

@@ -288,7 +288,7 @@ static void on_spawned(void *userdata, int error, enum confine_step step, pid_t 
 	fd_close_many(&w->child_setup, 1);
 	if (error == 0)
 		error = watch_process(w, pid, pidfd);
-	else if (error == -ETIMEDOUT || error == -ECONNRESET)
+	else if (spawner_is_unsure(error))
 		w->uncertain = true;
 	if (error < 0 && step != CONFINE_NONE)
 		snprintf(detail, sizeof(detail), "%s: %s", confine_step_name(step),

@@ -514,33 +514,90 @@ static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
 	asked(SPAWNER_SPAWN, "w3");
 }
 
-/* As one does that knows no message of this version. */
-static void a_spawner_that_hangs_up_on_the_first_question_is_of_another_version(void **state)
+static void hang_up(void)
+{
+	settle();
+	close(t.spawner);
+	t.spawner = -1;
+	settle();
+}
+
+/* As one does that knows no message of this version. One that dies just then does the same, once. */
+static void a_spawner_that_hangs_up_on_the_first_question_twice_is_of_another_version(void **state)
 {
 	struct spawner_request list;
 	struct spawner_reply reply;
 
 	spawn("w1");
-	settle();
-	close(t.spawner);
-	settle();
+	hang_up();
+	assert_int_equal(told.error, -ECONNRESET);
+	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
+	accept_again();
+	spawn("w2");
+	hang_up();
 	assert_int_equal(told.error, -EPROTONOSUPPORT);
+	assert_true(spawner_is_unsure(told.error));
 	assert_non_null(strstr(spawner_describe_error(told.error), "restart dmuser-workers and dmuserd"));
-	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -EPROTONOSUPPORT);
+	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -EPROTONOSUPPORT);
 
 	/* Once more; and then by one that answers. */
 	accept_again();
-	settle();
-	close(t.spawner);
-	settle();
-	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -EPROTONOSUPPORT);
+	hang_up();
+	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -EPROTONOSUPPORT);
 	accept_again();
 	list = asked(SPAWNER_LIST, "");
 	reply = make(SPAWNER_LISTED, list.serial, "");
 	answer(&reply, false);
-	close(t.spawner);
+	hang_up();
+	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -ENOTCONN);
+	/* It has answered before: this is the first time again. */
+	accept_again();
+	hang_up();
+	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -ENOTCONN);
+}
+
+static void list(void)
+{
+	assert_int_equal(spawner_list(t.link, on_child, on_listed, NULL), 0);
+}
+
+static void a_list_that_was_hung_up_on_is_asked_for_again(void **state)
+{
+	struct spawner_request request;
+	struct spawner_reply reply;
+
+	list();
+	hang_up();
+	assert_int_equal(told.listed, 0);
+	accept_again();
+	request = asked(SPAWNER_LIST, "");
+	reply = make(SPAWNER_LISTED, request.serial, "");
+	answer(&reply, false);
 	settle();
-	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
+	assert_int_equal(told.listed, 1);
+	assert_int_equal(told.listed_error, 0);
+}
+
+static void a_list_that_is_hung_up_on_twice_says_what_that_means(void **state)
+{
+	list();
+	hang_up();
+	accept_again();
+	hang_up();
+	assert_int_equal(told.listed, 1);
+	assert_int_equal(told.listed_error, -EPROTONOSUPPORT);
+}
+
+static void a_list_that_nobody_is_left_to_answer_fails(void **state)
+{
+	list();
+	close(t.listener);
+	t.listener = -1;
+	hang_up();
+	assert_int_equal(told.listed, 0);
+	wait_for(&told.listed, 1);
+	assert_int_equal(told.listed_error, -ECONNRESET);
+	assert_int_equal(spawn_until("w1", from_now(FAR_USEC)), -ENOTCONN);
 }
 
 static void nothing_is_lost_when_the_spawner_does_not_read(void **state)
@@ -576,7 +633,10 @@ int main(void)
 		TEST(what_is_no_answer_ends_the_connection),
 		cmocka_unit_test(wrong_answers_end_the_connection),
 		TEST(a_lost_spawner_answers_everybody_and_is_looked_for),
-		TEST(a_spawner_that_hangs_up_on_the_first_question_is_of_another_version),
+		TEST(a_spawner_that_hangs_up_on_the_first_question_twice_is_of_another_version),
+		TEST(a_list_that_was_hung_up_on_is_asked_for_again),
+		TEST(a_list_that_is_hung_up_on_twice_says_what_that_means),
+		TEST(a_list_that_nobody_is_left_to_answer_fails),
 		TEST(nothing_is_lost_when_the_spawner_does_not_read),
 	};
 

@@ -38,7 +38,9 @@ static const struct mishap mishaps[] = {
 	  .words = "spawn: No such file" },
 	{ .name = "spawner gone", .spawn_refused = -ENOTCONN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "start dmuser-spawner" },
-	{ .name = "spawner of another version", .spawn_error = -EPROTONOSUPPORT,
+	{ .name = "spawner of another version", .spawn_refused = -EPROTONOSUPPORT,
+	  .kind = FAILURE_BACKEND_FAILED, .words = "restart dmuser-workers and dmuserd" },
+	{ .name = "another version hangs up", .spawn_error = -EPROTONOSUPPORT,
 	  .kind = FAILURE_BACKEND_FAILED, .words = "restart dmuser-workers and dmuserd" },
 	{ .name = "spawn fails", .spawn_error = -EAGAIN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "spawn: cgroup: " },
@@ -134,9 +136,8 @@ static void each_mishap_is_told_and_leaves_nothing(void **state)
 		assert_int_equal(world_setup(state), 0);
 		suffer(&mishaps[i]);
 		/* A process that may run somewhere keeps its uid from being given again. */
-		if (mishaps[i].spawn_error == -ECONNRESET) {
+		if (mishaps[i].spawn_error == -ECONNRESET || mishaps[i].spawn_error == -EPROTONOSUPPORT)
 			uid_pool_release(world->m.volumes->uids, 1900000000);
-		}
 		assert_int_equal(world_teardown(state), 0);
 	}
 }
