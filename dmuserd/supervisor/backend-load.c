@@ -9,6 +9,7 @@
 #include "dmuserd/supervisor/backend-load.h"
 #include "dmuserd/supervisor/parser-message.h"
 #include "dmuserd/supervisor/parser-pool.h"
+#include "dmuserd/supervisor/spawner-link.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 
@@ -105,7 +106,7 @@ static int on_parser(sd_event_source *source, int fd, uint32_t events, void *use
 		return 0;
 	}
 	if (r == -EPROTO && parser_message_is_foreign(field)) {
-		fail(l, r, PARSER_MESSAGE_FOREIGN);
+		fail(l, -EPROTONOSUPPORT, PARSER_MESSAGE_FOREIGN);
 		return 0;
 	}
 	snprintf(reason, sizeof(reason), "its parser failed: %s (%s)", strerror(-r),
@@ -133,7 +134,7 @@ static void on_parser_ready(void *userdata, int error, struct parser *parser)
 
 	if (r == 0)
 		return;
-	snprintf(reason, sizeof(reason), "there is no parser for it: %s", strerror(-r));
+	snprintf(reason, sizeof(reason), "there is no parser for it: %s", spawner_describe_error(r));
 	fail(l, r, reason);
 }
 

@@ -564,6 +564,14 @@ static bool has_lost(const struct parser_pool *pool)
 	return p;
 }
 
+/* Nobody knows which uids are free: none can be started. It is asked again when the pause is over. */
+static void list_failed(struct parser_pool *pool, int error)
+{
+	pause_starts(pool);
+	if (!pool->listed && spawner_is_gone(error))
+		waiters_serve_all(pool, error);
+}
+
 static void on_listed(void *userdata, int error)
 {
 	struct parser_pool *pool = userdata;
@@ -575,10 +583,10 @@ static void on_listed(void *userdata, int error)
 		wake(pool);
 	} else {
 		log_print(LOG_ERR, "the spawner does not tell what it has started: %s",
-			  strerror(-error));
+			  spawner_describe_error(error));
+		list_failed(pool, error);
 	}
-	/* Nobody knows which uids are free. It is asked again when the pause is over. */
-	if (error < 0 || has_lost(pool))
+	if (has_lost(pool))
 		pause_starts(pool);
 }
 
@@ -598,10 +606,14 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct parser_pool *pool = userdata;
 	bool needs_list = !pool->listed || has_lost(pool);
+	int r;
 
 	wake(pool);
-	if (needs_list && !pool->listing && ask_for_list(pool) < 0)
-		pause_starts(pool);
+	if (!needs_list || pool->listing)
+		return 0;
+	r = ask_for_list(pool);
+	if (r < 0)
+		list_failed(pool, r);
 	return 0;
 }
 

@@ -91,12 +91,24 @@ static void a_manifest_of_another_backend_is_refused_before_its_numbers(void **s
 	assert_non_null(strstr(outcome.reason, "names another backend"));
 }
 
+/* No mend of the manifest's: whoever asked must be able to tell. */
+static void a_parser_of_another_version_is_called_that(void **state)
+{
+	struct parser_message message = manifest_with(1, 1 << 20);
+
+	message.version++;
+	load(&message);
+	assert_int_equal(outcome.error, -EPROTONOSUPPORT);
+	assert_non_null(strstr(outcome.reason, "differ in version"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_manifest_is_taken),
 		cmocka_unit_test(too_little_memory_for_any_worker_is_refused_with_the_least),
 		cmocka_unit_test(a_manifest_of_another_backend_is_refused_before_its_numbers),
+		cmocka_unit_test(a_parser_of_another_version_is_called_that),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,17 @@ static void a_lost_one_that_lives_keeps_its_uid_until_it_is_dead(void **state)
 	assert_int_equal(pool.starts[2].request.uid, pool.starts[1].request.uid);
 }
 
+/* A spawner that hangs up may have started it before. */
+static void one_that_another_version_did_not_answer_for_is_lost(void **state)
+{
+	is_lost(0, -EPROTONOSUPPORT);
+	run_until_asked(2);
+	assert_int_equal(pool.n_starts, 2);
+	list_ends(0);
+	run_until_started(3);
+	assert_int_equal(pool.starts[2].request.uid, pool.starts[0].request.uid);
+}
+
 static void one_that_was_lost_after_the_list_was_asked_for_waits_for_the_next(void **state)
 {
 	is_lost(0, -ETIMEDOUT);
@@ -96,6 +107,28 @@ static void a_start_that_is_only_slow_costs_nobody_the_wait(void **state)
 	assert_int_equal(pool.got.n, 1);
 	assert_non_null(pool.got.parser);
 	parser_end(pool.got.parser);
+}
+
+static void without_a_list_all_who_wait_are_told(void **state)
+{
+	struct parser *parser = NULL;
+
+	assert_int_equal(pool_take(&parser), 1);
+	/* One that is only slow is waited for. */
+	list_ends(-ETIMEDOUT);
+	pool_settle();
+	assert_int_equal(pool.got.n, 0);
+	run_until_asked(2);
+	list_ends(-EPROTONOSUPPORT);
+	assert_int_equal(pool.got.n, 1);
+	assert_int_equal(pool.got.error, -EPROTONOSUPPORT);
+	/* Also where it cannot even be asked. */
+	assert_int_equal(pool_take(&parser), 1);
+	pool.list_error = -ENOTCONN;
+	while (pool.got.n == 0)
+		assert_true(sd_event_run(pool.m.event, POOL_DEADLINE_USEC) > 0);
+	assert_int_equal(pool.got.error, -ENOTCONN);
+	assert_int_equal(pool.n_starts, 0);
 }
 
 static void without_the_spawner_all_who_wait_are_told(void **state)
@@ -173,8 +206,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_WITH_TWO(a_uid_of_which_nothing_came_is_given_back),
 		TEST_WITH_TWO(a_lost_one_that_lives_keeps_its_uid_until_it_is_dead),
+		TEST_WITH_TWO(one_that_another_version_did_not_answer_for_is_lost),
 		TEST_WITH_TWO(one_that_was_lost_after_the_list_was_asked_for_waits_for_the_next),
 		TEST(a_start_that_is_only_slow_costs_nobody_the_wait),
+		TEST_UNLISTED(without_a_list_all_who_wait_are_told),
 		TEST(without_the_spawner_all_who_wait_are_told),
 		TEST(a_start_that_fails_is_tried_again_after_a_pause),
 		TEST_WITH_TWO(a_uid_whose_parser_may_yet_come_is_not_given_out_again),

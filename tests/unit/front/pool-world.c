@@ -37,6 +37,8 @@ int spawner_spawn(struct spawner_link *link, const struct spawner_request *reque
 int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_listed_fn listed,
 		 void *userdata)
 {
+	if (pool.list_error < 0)
+		return pool.list_error;
 	pool.child = child;
 	pool.listed = listed;
 	pool.list_userdata = userdata;

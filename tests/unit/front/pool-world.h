@@ -30,7 +30,7 @@ struct pool_world {
 	char directory[64];
 	struct start starts[POOL_CHILDREN_MAX];
 	size_t n_starts;
-	int spawn_error;
+	int spawn_error, list_error; /* what asking for one gives */
 	int gate;      /* what the gate says */
 	size_t n_gate; /* how often it was asked */
 	struct gate_expectation expected;
