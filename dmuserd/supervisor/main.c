@@ -35,16 +35,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
 #define CONFIG_FILE DMUSER_SYSCONFDIR "/dmuserd.conf"
+/* What another start would find as well, until somebody mends it: dmuserd.service tries no more. */
 #define EXIT_USAGE 2
+#define EXIT_STAYS EX_CONFIG
 
 struct supervisor {
 	struct manager m; /* first: backends_load() gives it back */
 	struct listener listener;
 	gid_t group;
 	int run_dir_lock;
+	bool stays; /* what is wrong */
 };
 
 struct options {
@@ -194,6 +198,13 @@ static gid_t find_group(const char *name)
 	return (gid_t)-1;
 }
 
+/* What ends this one would end another one as well. */
+static int stays(struct supervisor *s, int error)
+{
+	s->stays = true;
+	return error;
+}
+
 static int take_run_dir(struct supervisor *s)
 {
 	const char *run_dir = s->m.settings.run_dir;
@@ -206,26 +217,27 @@ static int take_run_dir(struct supervisor *s)
 	else if (r < 0)
 		log_print(LOG_ERR, "run_dir %s cannot be made or opened: %s", run_dir, strerror(-r));
 	if (r < 0)
-		return r;
+		return r == -EPERM ? stays(s, r) : r;
 	r = sole_in_run_dir(run_dir, &s->run_dir_lock, who);
 	if (r == -EBUSY)
 		log_print(LOG_ERR, "run_dir %s: another dmuserd runs there (%s)", run_dir, who);
 	else if (r < 0)
 		log_print(LOG_ERR, "run_dir %s: " SOLE_LOCK " cannot be had: %s", run_dir, strerror(-r));
-	return r;
+	return r == -EBUSY ? stays(s, r) : r;
 }
 
 /* What is read from there is read one by one later; a directory that is wrong is best told at once. */
-static int check_libexec_dir(const struct supervisor *s)
+static int check_libexec_dir(struct supervisor *s)
 {
 	const char *path = s->m.settings.libexec_dir;
 	_cleanup_(closep) int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
 
-	if (fd >= 0)
+	if (r == 0)
 		return 0;
 	log_print(LOG_ERR, "libexec_dir %s: %s; dmuserd's programs in another directory DIR are found by "
-			   "--set libexec_dir=DIR", path, strerror(errno));
-	return -errno;
+			   "--set libexec_dir=DIR", path, strerror(-r));
+	return stays(s, r);
 }
 
 /* Whoever takes over removes what the other one has made. */
@@ -244,7 +256,7 @@ static int take_machine(struct supervisor *s)
 			  who, s->m.settings.run_dir);
 	else if (r < 0)
 		failed(SOLE_CONTROL, r);
-	return r;
+	return r == -EBUSY ? stays(s, r) : r;
 }
 
 static int reach_spawner(struct supervisor *s)
@@ -343,7 +355,11 @@ static int run(struct supervisor *s)
 		return failed("cannot start", r);
 	/* Until a signal ends it, with 0. */
 	r = sd_event_loop(m->event);
-	return r < 0 ? failed("ended", r) : 0;
+	if (r >= 0)
+		return 0;
+	failed("ended", r);
+	/* A helper is of another version. */
+	return r == -EPROTONOSUPPORT ? stays(s, r) : r;
 }
 
 /* The end: in the order in which one needs the other */
@@ -385,5 +401,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = run(&s);
 	end(&s);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (r < 0)
+		return s.stays ? EXIT_STAYS : EXIT_FAILURE;
+	return EXIT_SUCCESS;
 }
