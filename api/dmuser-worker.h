@@ -91,7 +91,11 @@ struct dmuser_worker_ops {
 	const char *options; /* a line an option, for --help; or NULL */
 
 	unsigned int n_threads;  /* 1 to DMUSER_THREADS_MAX, as in the manifest */
-	unsigned int n_requests; /* at once, 0: n_threads; more only make sense with DMUSER_LATER */
+	/*
+	 * At once, up to DMUSER_REQUESTS_MAX; 0: n_threads. More only make sense with DMUSER_LATER. For each
+	 * the manifest's memory_max_bytes must have DMUSER_IO_MAX_BYTES, or no worker comes up.
+	 */
+	unsigned int n_requests;
 
 	unsigned int n_resources;
 	struct dmuser_resource resources[DMUSER_RESOURCES_MAX];

@@ -12,10 +12,16 @@
 #include <unistd.h>
 
 _Static_assert(DMUSER_IO_MAX_BYTES == DM_USER_MAX_IO_BYTES, "a buffer holds any payload");
+_Static_assert(DMUSER_IO_MAX_BYTES == WORKER_REQUEST_BYTES, "and the supervisor knows its size");
+
+unsigned int requests_count(const struct dmuser_worker_ops *ops)
+{
+	return ops->n_requests ?: ops->n_threads;
+}
 
 int requests_allocate(struct dmuser_worker *worker)
 {
-	unsigned int count = worker->ops->n_requests ?: worker->ops->n_threads;
+	unsigned int count = requests_count(worker->ops);
 	struct dmuser_request *requests = calloc(count, sizeof(*requests));
 	char *buffers;
 

@@ -17,6 +17,9 @@ struct dmuser_request {
 	struct dm_user_message header; /* as read from the channel */
 };
 
+/* How many there can be at once. */
+unsigned int requests_count(const struct dmuser_worker_ops *ops);
+
 /* Fills the pool. 0 or -ENOMEM. */
 int requests_allocate(struct dmuser_worker *worker);
 

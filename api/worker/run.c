@@ -17,8 +17,25 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/*
+ * The supervisor knows of the threads only; without this a worker that has more requests at once would fail when
+ * it locks its memory, or be killed when it uses it.
+ */
+static void check_memory(const struct dmuser_worker *worker)
+{
+	unsigned int count = requests_count(worker->ops);
+	char detail[100];
+
+	if (worker->setup.requests_max == 0 || count <= worker->setup.requests_max)
+		return;
+	snprintf(detail, sizeof(detail), "the backend has %u requests at once, the manifest's "
+		 "memory_max_bytes %u megabytes", count, worker->setup.requests_max);
+	seal_fail(CONFINE_SETUP, -ENOMEM, detail);
+}
 
 static void take_setup(struct dmuser_worker *worker)
 {
@@ -32,6 +49,7 @@ static void take_setup(struct dmuser_worker *worker)
 	/* The manifest and the program are installed apart. */
 	if (setup->n_resources != worker->ops->n_resources)
 		seal_fail(CONFINE_SETUP, -EINVAL, "the manifest has other resources than the backend");
+	check_memory(worker);
 	for (unsigned int i = 0; i < setup->n_resources; i++)
 		worker->resources[i] = CONFINE_FD_RESOURCES + (int)i;
 }

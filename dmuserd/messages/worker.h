@@ -25,6 +25,8 @@
 #define WORKER_OPTIONS_MAX 8
 /* A path is the longest value that an option can have. */
 #define WORKER_OPTION_VALUE_SIZE 4096
+/* What a worker keeps for each request that there can be at once: the largest one's data. */
+#define WORKER_REQUEST_BYTES (1024 * 1024)
 
 struct worker_option {
 	char name[NAME_OPTION_MAX + 8];
@@ -41,7 +43,7 @@ struct worker_setup {
 	uint32_t read_only;   /* 0 or 1 */
 	uint32_t n_resources; /* descriptors from CONFINE_FD_RESOURCES on */
 	uint32_t n_options;
-	uint32_t reserved;    /* 0 */
+	uint32_t requests_max; /* at once, that the manifest's memory has room for; 0: not said */
 	struct worker_option options[WORKER_OPTIONS_MAX];
 };
 

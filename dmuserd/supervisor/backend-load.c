@@ -19,12 +19,6 @@
 
 #define DEADLINE_USEC UINT64_C(20000000)
 #define REASON_SIZE (PARSER_TEXT_SIZE + 64)
-/*
- * Each thread of a worker has a buffer for the largest request, which is locked memory once it was used. The
- * first of these megabytes is also what a worker needs to come up at all: measured, one with two threads is
- * killed at half a megabyte while its program has yet to be read from the disk.
- */
-#define THREAD_MEMORY_BYTES (UINT64_C(1) << 20)
 
 struct backend_load {
 	struct manager *m;
@@ -63,9 +57,15 @@ static void take_refusal(struct backend_load *l, const struct parser_message *me
 	fail(l, -EINVAL, reason);
 }
 
+/*
+ * Each thread of a worker has a buffer for the largest request, which is locked memory once it was used. The
+ * first of these megabytes is also what a worker needs to come up at all: measured, one with two threads is
+ * killed at half a megabyte while its program has yet to be read from the disk. What its program has beyond
+ * its threads only the worker knows, and refuses.
+ */
 static void take_manifest(struct backend_load *l, const struct parser_manifest *manifest)
 {
-	uint64_t least = manifest->n_threads * THREAD_MEMORY_BYTES;
+	uint64_t least = (uint64_t)manifest->n_threads * WORKER_REQUEST_BYTES;
 	char reason[REASON_SIZE];
 
 	if (manifest->memory_max_bytes >= least) {

@@ -163,6 +163,13 @@ static bool is_workers_option(const struct volume *v, const struct worker_option
 	return true;
 }
 
+static uint32_t requests_max(const struct volume *v)
+{
+	uint64_t n = v->spec.backend->manifest.memory_max_bytes / WORKER_REQUEST_BYTES;
+
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static struct worker_setup *new_setup(const struct volume *v)
 {
 	struct worker_setup *setup = calloc(1, sizeof(*setup));
@@ -175,6 +182,7 @@ static struct worker_setup *new_setup(const struct volume *v)
 	setup->generation = v->generation;
 	setup->read_only = v->spec.read_only;
 	setup->n_resources = (uint32_t)v->n_resources;
+	setup->requests_max = requests_max(v);
 	snprintf(setup->uuid, sizeof(setup->uuid), "%s", v->uuid);
 	snprintf(setup->volume, sizeof(setup->volume), "%s", v->spec.name);
 	for (size_t i = 0; i < v->spec.n_options; i++)

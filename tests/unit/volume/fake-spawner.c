@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,6 +112,15 @@ static int on_child_exit(sd_event_source *source, int fd, uint32_t events, void 
 	return 0;
 }
 
+/* What waits there for the worker, which still gets it. */
+static uint32_t peek_requests_max(int setup_fd)
+{
+	static struct worker_setup setup;
+
+	assert_int_equal(recv(setup_fd, &setup, sizeof(setup), MSG_PEEK), sizeof(setup));
+	return setup.requests_max;
+}
+
 static struct world_child *start(const struct spawner_request *request, const int *fds)
 {
 	struct world_child *c = calloc(1, sizeof(*c));
@@ -125,6 +135,7 @@ static struct world_child *start(const struct spawner_request *request, const in
 	c->memory_max = request->memory_max_bytes;
 	c->memlock_max = request->memlock_max_bytes;
 	c->holds_memory = request->holds_memory;
+	c->requests_max = peek_requests_max(fds[SPAWNER_FD_SETUP]);
 	c->alive = true;
 	c->pid = fork();
 	if (c->pid == 0)

@@ -67,6 +67,7 @@ struct world_child {
 	bool alive, forgotten, holds_memory;
 	int status;
 	uint64_t memory_max, memlock_max;
+	uint32_t requests_max; /* of its setup */
 	struct world_child *next;
 };
 

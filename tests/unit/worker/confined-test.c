@@ -401,6 +401,22 @@ static void other_resources_than_the_backends_are_reported(void **state)
 	expect_report(CONFINE_SETUP, -EINVAL, "manifest");
 }
 
+static void more_requests_than_its_memory_has_room_for_are_reported(void **state)
+{
+	struct worker_setup volume;
+	struct confine_report report;
+
+	confined_fill_setup(&volume);
+	volume.requests_max = 1;
+	confined_start(&worker, "memory", &volume, resource, NULL);
+	expect_report(CONFINE_SETUP, -ENOMEM, "2 requests at once, the manifest's memory_max_bytes 1 megabytes");
+	confined_end(&worker);
+	volume.requests_max = 2;
+	confined_start(&worker, "memory", &volume, resource, NULL);
+	confined_take_report(&worker, &report);
+	assert_string_equal(confine_step_name(report.step), "sealed");
+}
+
 static void another_version_is_reported(void **state)
 {
 	struct worker_setup volume;
@@ -453,6 +469,7 @@ int main(int argc, char **argv)
 		T(descriptors_are_where_the_profile_expects_them),
 		T(an_image_that_is_too_small_is_reported),
 		T(other_resources_than_the_backends_are_reported),
+		T(more_requests_than_its_memory_has_room_for_are_reported),
 		T(another_version_is_reported),
 #ifdef DMUSER_TEST_HOOKS
 		T(a_skipped_step_is_missing),
