@@ -94,6 +94,11 @@ static const struct wording setting_exceeded = {
 	"", EXIT_FAILED, "a limit is reached: no more than {limit} {resource}",
 	"release what is not needed, or raise {setting} in /etc/dmuser/dmuserd.conf"
 };
+/* There is nothing to release that would help. */
+static const struct wording memory_size_exceeded = {
+	"", EXIT_FAILED, "a volume in memory has {limit} bytes at most, and this backend serves none so small",
+	"raise {setting} in /etc/dmuser/dmuserd.conf"
+};
 static const struct wording no_volume_in_container = {
 	"", EXIT_NO_VOLUME, "there is no volume '{name}' of container '{container}'",
 	"'dmuserctl list' shows what holds each volume"
@@ -258,6 +263,13 @@ static const struct wording *choose_held(const struct matter *m)
 	return m->c->found && m->c->found->user.who[0] ? &device_held : &backing_held;
 }
 
+static const struct wording *choose_limit(const struct matter *m)
+{
+	if (strcmp(object_string(m->parameters, "resource", ""), "memory_volume_bytes") == 0)
+		return &memory_size_exceeded;
+	return object_string(m->parameters, "setting", NULL) ? &setting_exceeded : NULL;
+}
+
 /* What this error means here; NULL: what it always means. */
 static const struct wording *choose(const char *error, const struct matter *m)
 {
@@ -275,7 +287,7 @@ static const struct wording *choose(const char *error, const struct matter *m)
 	if (strcmp(error, "io.dmuser.BackendFailed") == 0)
 		return is_without_spawner(m) ? &spawner_missing : NULL;
 	if (strcmp(error, "io.dmuser.QuotaExceeded") == 0)
-		return object_string(m->parameters, "setting", NULL) ? &setting_exceeded : NULL;
+		return choose_limit(m);
 	if (strcmp(error, "org.varlink.service.InvalidParameter") != 0)
 		return NULL;
 	if (create && strcmp(object_string(m->parameters, "parameter", ""), "size_bytes") == 0)

@@ -67,6 +67,10 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	e = explained("io.dmuser.QuotaExceeded", "{\"resource\":\"volumes\",\"limit\":64,\"setting\":\"volumes_max\"}");
 	assert_string_equal(e.sentence, "a limit is reached: no more than 64 volumes");
 	assert_non_null(strstr(e.hint, "raise volumes_max in"));
+	e = explained("io.dmuser.QuotaExceeded", "{\"resource\":\"memory_volume_bytes\",\"limit\":1000,"
+						 "\"setting\":\"memory_volume_bytes_max\"}");
+	assert_non_null(strstr(e.sentence, "has 1000 bytes at most"));
+	assert_string_equal(e.hint, "raise memory_volume_bytes_max in /etc/dmuser/dmuserd.conf");
 	e = explained("io.dmuser.PermissionDenied", "{\"reason\":\"not yours\"}");
 	assert_int_equal(e.exit_code, EXIT_DENIED);
 	e = explained("io.dmuser.TimedOut", "{\"stage\":\"worker\"}");
