@@ -21,7 +21,8 @@ static const char help[] =
 "  --force         also if the device is open\n"
 "  --container ID  all volumes that are bound to it; with NAME, its volume of that name\n"
 "  --owner USER    another owner's volume, by name or uid (root)\n"
-"  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: 5000)\n"
+"  --timeout-ms N  give outstanding I/O so many milliseconds before it fails (default: what\n"
+"                  dmuserd.conf says, 5000)\n"
 "  --json          print the reply as JSON\n"
 "  --timeout TIME  wait so long for the reply, on top of --timeout-ms: 30 or 30s (default), infinity\n"
 "  --address PATH  dmuserd's socket\n";
