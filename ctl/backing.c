@@ -161,22 +161,26 @@ void backing_find_user(dev_t device, const char *root, struct backing_user *ret_
 		find_in_partitions(device, root, ret_user);
 }
 
+bool backing_is_short_on(const struct statvfs *fs, const struct stat *st, struct backing_shortage *ret_shortage)
+{
+	uint64_t has = (uint64_t)st->st_blocks * 512, free_bytes = (uint64_t)fs->f_bavail * fs->f_frsize;
+
+	/* One that has no size, as a tmpfs may, does not tell. */
+	if (!S_ISREG(st->st_mode) || fs->f_blocks == 0)
+		return false;
+	if ((uint64_t)st->st_size <= has || (uint64_t)st->st_size - has <= free_bytes)
+		return false;
+	ret_shortage->needed_bytes = (uint64_t)st->st_size - has;
+	ret_shortage->free_bytes = free_bytes;
+	return true;
+}
+
 bool backing_is_short(const char *path, struct backing_shortage *ret_shortage)
 {
 	struct statvfs fs;
 	struct stat st;
-	uint64_t has;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || statvfs(path, &fs) < 0 || fs.f_blocks == 0)
-		return false;
-	has = (uint64_t)st.st_blocks * 512;
-	if ((uint64_t)st.st_size <= has)
-		return false;
-	*ret_shortage = (struct backing_shortage){
-		.needed_bytes = (uint64_t)st.st_size - has,
-		.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
-	};
-	return ret_shortage->needed_bytes > ret_shortage->free_bytes;
+	return stat(path, &st) == 0 && statvfs(path, &fs) == 0 && backing_is_short_on(&fs, &st, ret_shortage);
 }
 
 /* A hundredth of a large one is still a lot. */

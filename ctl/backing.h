@@ -44,6 +44,8 @@ struct backing_shortage {
 	uint64_t needed_bytes, free_bytes;
 };
 bool backing_is_short(const char *path, struct backing_shortage *ret_shortage);
+/* The same of a file and its file system that were looked at. */
+bool backing_is_short_on(const struct statvfs *fs, const struct stat *st, struct backing_shortage *ret_shortage);
 
 /* Whether a file system has next to nothing left for anybody but root. */
 bool backing_is_nearly_full(const struct statvfs *fs);

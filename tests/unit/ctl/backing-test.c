@@ -3,9 +3,8 @@
 #include "cmocka-all.h"
 #include "ctl/backing.h"
 #include "made-root.h"
-#include "util/cleanup.h"
 
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
@@ -39,22 +38,42 @@ static void who_has_a_device_is_found(void **state)
 	is_had_by(makedev(7, 2), "mounted at /mnt\\4", "umount '/mnt\\4'");
 }
 
+#define GIB (INT64_C(1) << 30)
+
+/* A GiB on a file system that has `free_bytes`; blocks 0: and no size. */
+static bool is_short(mode_t mode, int64_t has_bytes, uint64_t blocks, int64_t free_bytes)
+{
+	const struct stat st = { .st_mode = mode, .st_size = GIB, .st_blocks = has_bytes / 512 };
+	const struct statvfs fs = { .f_frsize = 4096, .f_blocks = blocks, .f_bfree = blocks,
+				    .f_bavail = (fsblkcnt_t)free_bytes / 4096 };
+	struct backing_shortage shortage = {};
+	bool result = backing_is_short_on(&fs, &st, &shortage);
+
+	assert_int_equal(shortage.needed_bytes, result ? GIB - has_bytes : 0);
+	assert_int_equal(shortage.free_bytes, result ? free_bytes : 0);
+	return result;
+}
+
 static void only_a_file_with_holes_can_be_short(void **state)
 {
-	char path[128], full[4096] = { 1 };
+	assert_true(is_short(S_IFREG, 0, 1 << 20, GIB - 4096));
+	assert_true(is_short(S_IFREG, GIB / 2, 1 << 20, GIB / 4));
+	assert_false(is_short(S_IFREG, 0, 1 << 20, GIB));
+	assert_false(is_short(S_IFREG, GIB / 2, 1 << 20, GIB / 2));
+	assert_false(is_short(S_IFREG, GIB, 1 << 20, 0));
+	assert_false(is_short(S_IFREG, 2 * GIB, 1 << 20, 0));
+	assert_false(is_short(S_IFBLK, 0, 1 << 20, 0));
+	assert_false(is_short(S_IFREG, 0, 0, 0));
+}
+
+static void a_file_without_holes_is_not_short(void **state)
+{
 	struct backing_shortage shortage;
-	int fd;
+	char path[128];
 
 	snprintf(path, sizeof(path), "%s/image", made_root);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, full, sizeof(full)), sizeof(full));
-	assert_int_equal(fsync(fd), 0);
+	made_root_put("/image", "content");
 	assert_false(backing_is_short(path, &shortage));
-	assert_int_equal(ftruncate(fd, INT64_C(1) << 43), 0);
-	assert_true(backing_is_short(path, &shortage));
-	assert_true(shortage.needed_bytes > shortage.free_bytes);
-	close(fd);
 	assert_false(backing_is_short("/dev/null", &shortage));
 	assert_false(backing_is_short("/nonexistent", &shortage));
 }
@@ -82,7 +101,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_has_a_device_is_found, made_root_set_up, made_root_tear_down),
-		cmocka_unit_test_setup_teardown(only_a_file_with_holes_can_be_short, made_root_set_up, made_root_tear_down),
+		cmocka_unit_test(only_a_file_with_holes_can_be_short),
+		cmocka_unit_test_setup_teardown(a_file_without_holes_is_not_short, made_root_set_up,
+						made_root_tear_down),
 		cmocka_unit_test(full_is_what_only_root_can_still_write_to),
 	};
 
