@@ -38,17 +38,17 @@ static bool find_mount(const struct search *search, dev_t device, struct backing
 	_cleanup_(freep) char *line = NULL;
 	_cleanup_(fclosep) FILE *f = NULL;
 	char path[PATH_MAX], where[PATH_MAX], word[SHELL_WORD_SIZE];
-	unsigned int major, minor;
 	size_t capacity = 0;
 
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", search->root);
 	f = fopen(path, "re");
 	while (f && getline(&line, &capacity, f) > 0) {
-		/* "ID PARENT MAJOR:MINOR ROOT PLACE …" */
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major, &minor, where) != 3 ||
-		    makedev(major, minor) != device)
+		const char *cursor = line;
+		struct proc_mount mount;
+
+		if (proc_next_mount(&cursor, &mount) <= 0 || mount.device != device ||
+		    proc_word_path(&mount.point, where, sizeof(where)) < 0)
 			continue;
-		proc_unescape(where);
 		snprintf(ret->who, sizeof(ret->who), "%smounted at %s", search->prefix, where);
 		snprintf(ret->advice, sizeof(ret->advice), "umount %.*s", PATH_MAX,
 			 shell_word(where, word, sizeof(word)));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int proc_read(int dir_fd, const char *path, char *text, size_t size)
@@ -322,8 +323,8 @@ int proc_parse_limit(const char *text, const char *name, uint64_t *ret_soft, uin
 	return 0;
 }
 
-/* Copies the next word, up to a space. */
-static int take_word(const char **cursor, const char *end, char *word, size_t size)
+/* The next word, up to a space. */
+static int take_word(const char **cursor, const char *end, struct proc_word *ret_word)
 {
 	const char *begin = *cursor;
 	const char *stop = memchr(begin, ' ', (size_t)(end - begin));
@@ -331,13 +332,27 @@ static int take_word(const char **cursor, const char *end, char *word, size_t si
 
 	if (length == 0)
 		return -EBADMSG;
-	if (word) {
-		if (length >= size)
-			length = size - 1;
-		memcpy(word, begin, length);
-		word[length] = '\0';
-	}
+	*ret_word = (struct proc_word){ begin, length };
 	*cursor = stop ? stop + 1 : end;
+	return 0;
+}
+
+/* "8:16" */
+static int parse_device(const struct proc_word *word, dev_t *ret_device)
+{
+	const char *cursor = word->text;
+	uint64_t major, minor;
+	int r = take_number(&cursor, 10, &major);
+
+	if (r == 0 && *cursor++ != ':')
+		r = -EBADMSG;
+	if (r == 0)
+		r = take_number(&cursor, 10, &minor);
+	if (r < 0)
+		return r;
+	if (cursor != word->text + word->length || major > UINT32_MAX || minor > UINT32_MAX)
+		return -EBADMSG;
+	*ret_device = makedev((unsigned int)major, (unsigned int)minor);
 	return 0;
 }
 
@@ -345,6 +360,9 @@ static int take_word(const char **cursor, const char *end, char *word, size_t si
 int proc_next_mount(const char **cursor, struct proc_mount *ret_mount)
 {
 	struct proc_mount mount = {};
+	struct proc_word number, parent, device;
+	struct proc_word *const words[] = { &number, &parent, &device, &mount.root, &mount.point,
+					    &mount.options };
 	const char *at = *cursor;
 	const char *end = at + strcspn(at, "\n");
 	const char *separator;
@@ -352,21 +370,17 @@ int proc_next_mount(const char **cursor, struct proc_mount *ret_mount)
 
 	if (*at == '\0')
 		return 0;
-	for (int i = 0; r == 0 && i < 3; i++)
-		r = take_word(&at, end, NULL, 0);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words); i++)
+		r = take_word(&at, end, words[i]);
 	if (r == 0)
-		r = take_word(&at, end, mount.root, sizeof(mount.root));
-	if (r == 0)
-		r = take_word(&at, end, mount.point, sizeof(mount.point));
-	if (r == 0)
-		r = take_word(&at, end, mount.options, sizeof(mount.options));
+		r = parse_device(&device, &mount.device);
 	if (r < 0)
 		return r;
 	separator = memmem(at - 1, (size_t)(end - at + 1), " - ", 3);
 	if (!separator)
 		return -EBADMSG;
 	at = separator + 3;
-	r = take_word(&at, end, mount.type, sizeof(mount.type));
+	r = take_word(&at, end, &mount.type);
 	if (r < 0)
 		return r;
 	*cursor = *end == '\n' ? end + 1 : end;
@@ -374,16 +388,27 @@ int proc_next_mount(const char **cursor, struct proc_mount *ret_mount)
 	return 1;
 }
 
-bool proc_has_option(const char *list, const char *word)
+bool proc_is_cgroup2(const struct proc_mount *mount)
 {
-	size_t length = strlen(word);
+	return proc_word_is(&mount->type, "cgroup2") && proc_word_is(&mount->root, "/");
+}
 
-	for (const char *at = list; *at != '\0'; at += *at == ',') {
-		size_t span = strcspn(at, ",");
+bool proc_word_is(const struct proc_word *word, const char *text)
+{
+	return word->length == strlen(text) && memcmp(word->text, text, word->length) == 0;
+}
 
-		if (span == length && memcmp(at, word, length) == 0)
+bool proc_has_option(const struct proc_word *list, const char *option)
+{
+	const char *end = list->text + list->length;
+
+	for (const char *at = list->text; at < end; at++) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		struct proc_word word = { at, (size_t)((comma ? comma : end) - at) };
+
+		if (proc_word_is(&word, option))
 			return true;
-		at += span;
+		at += word.length;
 	}
 	return false;
 }
@@ -394,17 +419,36 @@ static bool is_escape(const char *text)
 	return text[0] == '\\' && strspn(text + 1, "0123") >= 1 && strspn(text + 1, "01234567") >= 3;
 }
 
+/* The byte that stands at *from, which is then behind it. */
+static char take_byte(const char **from)
+{
+	const char *at = *from;
+	bool escape = is_escape(at);
+
+	*from += escape ? 4 : 1;
+	return escape ? (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0')) : *at;
+}
+
+int proc_word_path(const struct proc_word *word, char *ret_path, size_t size)
+{
+	const char *from = word->text, *end = word->text + word->length;
+	size_t length = 0;
+
+	/* No escape goes beyond the word: a blank is none of its digits. */
+	while (from < end && length < size)
+		ret_path[length++] = take_byte(&from);
+	if (length == size)
+		return -ENAMETOOLONG;
+	ret_path[length] = '\0';
+	return 0;
+}
+
 void proc_unescape(char *path)
 {
+	const char *from = path;
 	char *to = path;
 
-	for (const char *from = path; *from;) {
-		if (is_escape(from)) {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
+	while (*from)
+		*to++ = take_byte(&from);
 	*to = '\0';
 }

@@ -29,12 +29,18 @@ struct proc_status {
 	uint64_t seccomp_filters;
 };
 
-/* One line of "mountinfo". The strings keep the kernel's octal escapes. */
+/* A word where it stands, in a text that goes on behind it. */
+struct proc_word {
+	const char *text;
+	size_t length;
+};
+/* For "%.*s": as much of it as fits into so many characters. */
+#define PROC_WORD(word, max) (int)((word).length < (max) ? (word).length : (max)), (word).text
+
+/* One line of "mountinfo". The words live as long as the text, and keep the kernel's octal escapes. */
 struct proc_mount {
-	char root[256];
-	char point[256];
-	char options[256];
-	char type[64];
+	dev_t device;
+	struct proc_word root, point, options, type;
 };
 
 /*
@@ -81,8 +87,14 @@ int proc_parse_limit(const char *text, const char *name, uint64_t *ret_soft, uin
 /* Takes the line at *cursor and moves on. 1; 0 at the end of the text; or -EBADMSG. */
 int proc_next_mount(const char **cursor, struct proc_mount *ret_mount);
 
-/* Is word one of those that commas separate in list? */
-bool proc_has_option(const char *list, const char *word);
+/* Is this the unified hierarchy of cgroups, with its root? */
+bool proc_is_cgroup2(const struct proc_mount *mount);
+
+bool proc_word_is(const struct proc_word *word, const char *text);
+/* Is option one of those that commas separate in list? */
+bool proc_has_option(const struct proc_word *list, const char *option);
+/* A path as a string, its escapes taken back. 0, or -ENAMETOOLONG. */
+int proc_word_path(const struct proc_word *word, char *ret_path, size_t size);
 
 /*
  * Takes back, in place, how the kernel writes blanks, line ends and backslashes of a path: as \ and three octal digits.

@@ -30,10 +30,8 @@ static int find_mount(struct probe *probe, char *ret_point, size_t size)
 	if (r < 0)
 		return r;
 	for (cursor = text; (r = proc_next_mount(&cursor, &mount)) > 0;) {
-		if (strcmp(mount.type, "cgroup2") != 0 || strcmp(mount.root, "/") != 0)
-			continue;
-		snprintf(ret_point, size, "%s", mount.point);
-		return 0;
+		if (proc_is_cgroup2(&mount))
+			return proc_word_path(&mount.point, ret_point, size);
 	}
 	return r < 0 ? r : -ENOENT;
 }

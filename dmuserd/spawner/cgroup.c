@@ -71,6 +71,7 @@ static int enable_controllers(int dir_fd, const char *path)
 static int open_root(int *ret_fd)
 {
 	_cleanup_(freep) char *text = malloc(1024 * 1024);
+	char point[PATH_MAX];
 	struct proc_mount mount;
 	const char *cursor = text;
 	int r;
@@ -83,9 +84,9 @@ static int open_root(int *ret_fd)
 	while ((r = proc_next_mount(&cursor, &mount)) > 0) {
 		int fd;
 
-		if (strcmp(mount.type, "cgroup2") != 0 || strcmp(mount.root, "/") != 0)
+		if (!proc_is_cgroup2(&mount) || proc_word_path(&mount.point, point, sizeof(point)) < 0)
 			continue;
-		fd = open(mount.point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		*ret_fd = fd;

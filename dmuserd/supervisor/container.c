@@ -10,6 +10,7 @@
 #include "dmuserd/supervisor/container.h"
 #include "dmuserd/supervisor/process.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -36,14 +37,15 @@ static int find_cgroup_mount(char *ret_path, size_t size)
 	_cleanup_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
 	_cleanup_(freep) char *line = NULL;
 	size_t capacity = 0;
-	char where[512];
 
 	if (!f)
 		return -errno;
 	while (getline(&line, &capacity, f) > 0) {
-		if (!strstr(line, " - cgroup2 ") || sscanf(line, "%*d %*d %*s / %511s", where) != 1)
-			continue;
-		return (size_t)snprintf(ret_path, size, "%s", where) < size ? 0 : -ENAMETOOLONG;
+		const char *cursor = line;
+		struct proc_mount mount;
+
+		if (proc_next_mount(&cursor, &mount) > 0 && proc_is_cgroup2(&mount))
+			return proc_word_path(&mount.point, ret_path, size);
 	}
 	return -ENOENT;
 }

@@ -398,11 +398,11 @@ static int check_mounts(const struct gate *g)
 		return r < 0 ? r : refuse(g, "root", "no mount at all, expected one");
 	r = proc_next_mount(&cursor, &second);
 	if (r != 0)
-		return r < 0 ? r : refuse(g, "root", "a second mount at %.100s", second.point);
-	if (strcmp(mount.point, "/") != 0 || strcmp(mount.type, "tmpfs") != 0 ||
-	    !proc_has_option(mount.options, "ro"))
-		return refuse(g, "root", "%.40s (%.60s) at %.40s", mount.type, mount.options,
-			      mount.point);
+		return r < 0 ? r : refuse(g, "root", "a second mount at %.*s", PROC_WORD(second.point, 100));
+	if (!proc_word_is(&mount.point, "/") || !proc_word_is(&mount.type, "tmpfs") ||
+	    !proc_has_option(&mount.options, "ro"))
+		return refuse(g, "root", "%.*s (%.*s) at %.*s", PROC_WORD(mount.type, 40),
+			      PROC_WORD(mount.options, 60), PROC_WORD(mount.point, 40));
 	return 0;
 }
 

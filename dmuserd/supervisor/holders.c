@@ -3,6 +3,7 @@
 #include "dmuserd/supervisor/holders.h"
 #include "dmuserd/supervisor/errand.h"
 #include "util/cleanup.h"
+#include "util/proc.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -108,12 +109,11 @@ static void scan_mounts(struct scan *s, int process, const char *pid)
 		return;
 	}
 	while (getline(&line, &capacity, f) > 0) {
-		unsigned int major, minor;
-		int from = 0, to = 0;
+		const char *cursor = line;
+		struct proc_mount mount;
 
-		if (sscanf(line, "%*d %*d %u:%u %*s %n%*s%n", &major, &minor, &from, &to) == 2 &&
-		    to > from && makedev(major, minor) == s->devno)
-			add(s, "mount %.*s (pid %s)", to - from, line + from, pid);
+		if (proc_next_mount(&cursor, &mount) > 0 && mount.device == s->devno)
+			add(s, "mount %.*s (pid %s)", PROC_WORD(mount.point, RELEASE_HOLDERS_SIZE), pid);
 	}
 }
 

@@ -21,7 +21,8 @@ static void who_has_a_device_is_found(void **state)
 {
 	made_root_put("/proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 				    "31 20 7:0 /sub /mnt\\040a rw shared:1 - ext4 /dev/loop0 rw\n"
-				    "32 20 7:2 / /mnt\\4 rw - ext4 /dev/loop2 rw\n");
+				    "32 20 7:2 / /mnt\\4 rw - ext4 /dev/loop2 rw\n"
+				    "33 20 7:3 / /torn\n");
 	made_root_put("/proc/swaps", "Filename Type\n/dev/9:9 partition 8 0 -2\n");
 	made_root_put("/sys/dev/block/8:16/holders/dm-3/dm/name", "vg-home\n");
 	made_root_put("/sys/dev/block/8:32/holders/md0/x", "");
@@ -34,6 +35,7 @@ static void who_has_a_device_is_found(void **state)
 	is_had_by(makedev(8, 48), "a partition of it is mounted at /", "umount /");
 	is_had_by(makedev(9, 9), "used as swap space", "swapoff /dev/9:9");
 	is_had_by(makedev(7, 1), "", "");
+	is_had_by(makedev(7, 3), "", "");
 	/* Not what the kernel writes: kept as it is. */
 	is_had_by(makedev(7, 2), "mounted at /mnt\\4", "umount '/mnt\\4'");
 }

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -215,24 +216,44 @@ static void mounts_are_read_line_by_line(void **state)
 {
 	const char *cursor =
 		"39 31 0:36 / /sys/fs/cgroup rw,relatime shared:9 master:1 - cgroup2 c rw\n"
+		"40 31 8:17 /sub /mnt\\040a rw - ext4 /dev/sdb1 rw\n"
 		"520 519 0:55 / / ro,nosuid,nodev,noexec - tmpfs dmuser ro,size=4k\n";
 	struct proc_mount m;
 
 	assert_int_equal(proc_next_mount(&cursor, &m), 1);
-	assert_string_equal(m.point, "/sys/fs/cgroup");
-	assert_string_equal(m.type, "cgroup2");
+	assert_true(proc_word_is(&m.point, "/sys/fs/cgroup"));
+	assert_true(proc_word_is(&m.type, "cgroup2"));
+	assert_true(proc_is_cgroup2(&m));
 	assert_int_equal(proc_next_mount(&cursor, &m), 1);
-	assert_string_equal(m.root, "/");
-	assert_string_equal(m.point, "/");
-	assert_string_equal(m.options, "ro,nosuid,nodev,noexec");
-	assert_string_equal(m.type, "tmpfs");
+	assert_true(m.device == makedev(8, 17));
+	assert_true(proc_word_is(&m.root, "/sub"));
+	assert_true(proc_word_is(&m.point, "/mnt\\040a"));
+	assert_false(proc_is_cgroup2(&m));
+	assert_int_equal(proc_next_mount(&cursor, &m), 1);
+	assert_true(proc_word_is(&m.root, "/"));
+	assert_true(proc_word_is(&m.point, "/"));
+	assert_true(proc_word_is(&m.options, "ro,nosuid,nodev,noexec"));
+	assert_true(proc_word_is(&m.type, "tmpfs"));
+	assert_false(proc_is_cgroup2(&m));
 	assert_int_equal(proc_next_mount(&cursor, &m), 0);
+}
+
+static void a_part_of_a_cgroup_hierarchy_is_not_all_of_it(void **state)
+{
+	const char *cursor = "39 31 0:36 /a /sys/fs/cgroup rw - cgroup2 c rw\n";
+	struct proc_mount m;
+
+	assert_int_equal(proc_next_mount(&cursor, &m), 1);
+	assert_false(proc_is_cgroup2(&m));
 }
 
 static void a_torn_line_of_mounts_is_refused(void **state)
 {
 	static const char *const lines[] = { "\n", "1 2 0:3 / /", "1 2 0:3 / / rw tmpfs x rw",
-					     "1 2 0:3 / / rw - ", "1 2 0:3  / rw - tmpfs x rw" };
+					     "1 2 0:3 / / rw - ", "1 2 0:3  / rw - tmpfs x rw",
+					     "1 2 03 / / rw - tmpfs x rw", "1 2 0: / / rw - tmpfs x rw",
+					     "1 2 :3 / / rw - tmpfs x rw", "1 2 0:3x / / rw - tmpfs x rw",
+					     "1 2 0:4294967296 / / rw - tmpfs x rw" };
 	struct proc_mount m;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -242,13 +263,52 @@ static void a_torn_line_of_mounts_is_refused(void **state)
 	}
 }
 
+/* The kernel writes a path as long as it is. */
+static void a_long_path_is_read_whole(void **state)
+{
+	char path[3000], line[4096], got[sizeof(path)];
+	const char *cursor = line;
+	struct proc_mount m;
+
+	memset(path, 'p', sizeof(path) - 1);
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	snprintf(line, sizeof(line), "1 2 0:3 / %s rw - tmpfs x rw\n", path);
+	assert_int_equal(proc_next_mount(&cursor, &m), 1);
+	assert_true(proc_word_is(&m.type, "tmpfs"));
+	assert_int_equal(proc_word_path(&m.point, got, sizeof(got)), 0);
+	assert_string_equal(got, path);
+	assert_int_equal(proc_word_path(&m.point, got, sizeof(got) - 1), -ENAMETOOLONG);
+}
+
+static void a_path_in_a_line_ends_with_its_word(void **state)
+{
+	const struct proc_word word = { "/a\\040b\\04 0 40", 10 };
+	char got[16];
+
+	assert_int_equal(proc_word_path(&word, got, sizeof(got)), 0);
+	assert_string_equal(got, "/a b\\04");
+	assert_int_equal(proc_word_path(&word, got, 7), -ENAMETOOLONG);
+}
+
+static bool has(const char *list, const char *option)
+{
+	/* What lies behind it does not count. */
+	const struct proc_word word = { list, strcspn(list, " ") };
+
+	return proc_has_option(&word, option);
+}
+
 static void an_option_is_a_whole_word(void **state)
 {
-	assert_true(proc_has_option("ro,nosuid", "ro"));
-	assert_true(proc_has_option("nosuid,ro", "ro"));
-	assert_false(proc_has_option("rw,errors=remount-ro", "ro"));
-	assert_false(proc_has_option("rom", "ro"));
-	assert_false(proc_has_option("", "ro"));
+	assert_true(has("ro,nosuid", "ro"));
+	assert_true(has("nosuid,ro", "ro"));
+	assert_true(has("nosuid,ro ,rw", "ro"));
+	assert_false(has("rw,errors=remount-ro", "ro"));
+	assert_false(has("rom", "ro"));
+	assert_false(has("rw ro", "ro"));
+	assert_false(has("r o", "ro"));
+	assert_false(has("", "ro"));
 }
 
 static void a_count_is_found_by_its_whole_name(void **state)
@@ -379,7 +439,10 @@ int main(void)
 		cmocka_unit_test(a_pidfd_names_its_process),
 		cmocka_unit_test(limits_are_numbers_or_unlimited),
 		cmocka_unit_test(mounts_are_read_line_by_line),
+		cmocka_unit_test(a_part_of_a_cgroup_hierarchy_is_not_all_of_it),
 		cmocka_unit_test(a_torn_line_of_mounts_is_refused),
+		cmocka_unit_test(a_long_path_is_read_whole),
+		cmocka_unit_test(a_path_in_a_line_ends_with_its_word),
 		cmocka_unit_test(an_option_is_a_whole_word),
 		cmocka_unit_test(a_count_is_found_by_its_whole_name),
 		cmocka_unit_test(an_escaped_path_is_as_it_was),
