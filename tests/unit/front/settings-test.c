@@ -4,6 +4,7 @@
 #include "dmuserd/supervisor/settings.h"
 
 static const char *packaged_file; /* packaging/dmuserd.conf */
+static const char *manual_page;   /* packaging/man/dmuserd.conf.5 */
 
 static struct settings s;
 static char error[512];
@@ -194,17 +195,34 @@ static void an_io_timeout_that_was_meant_in_seconds_is_refused(void **state)
 	assert_int_equal(settings_check(&s, error, sizeof(error)), 0);
 }
 
+static const char *const keys[] = {
+	"run_dir", "libexec_dir", "socket_group", "worker_uid_base", "worker_uid_count",
+	"parser_uid_base", "parser_uid_count", "connections_max", "connections_per_uid_max",
+	"volumes_max", "volumes_per_uid_max", "volume_bytes_per_uid_max",
+	"memory_volume_bytes_max", "parser_pool",
+	"worker_start_timeout_ms", "device_mapper_timeout_ms", "release_timeout_ms", "io_timeout_ms",
+};
+
+static void is_nth_key(size_t n, const char *key, const char *value)
+{
+	assert_true(n < sizeof(keys) / sizeof(keys[0]));
+	assert_string_equal(key, keys[n]);
+	assert_int_equal(settings_set(&s, key, value, error, sizeof(error)), 0);
+}
+
+static void are_all_keys_at_their_defaults(size_t n)
+{
+	struct settings defaults;
+
+	assert_int_equal(n, sizeof(keys) / sizeof(keys[0]));
+	settings_init(&defaults);
+	memcpy(s.lines, defaults.lines, sizeof(s.lines));
+	assert_memory_equal(&s, &defaults, sizeof(s));
+}
+
 static void the_packaged_file_names_every_key_at_its_default(void **state)
 {
-	static const char *const keys[] = {
-		"run_dir", "libexec_dir", "socket_group", "worker_uid_base", "worker_uid_count",
-		"parser_uid_base", "parser_uid_count", "connections_max", "connections_per_uid_max",
-		"volumes_max", "volumes_per_uid_max", "volume_bytes_per_uid_max",
-		"memory_volume_bytes_max", "parser_pool",
-		"worker_start_timeout_ms", "device_mapper_timeout_ms", "release_timeout_ms", "io_timeout_ms",
-	};
 	FILE *file = fopen(packaged_file, "re");
-	struct settings defaults = s;
 	char line[256], key[64], value[128];
 	size_t n = 0;
 
@@ -213,14 +231,30 @@ static void the_packaged_file_names_every_key_at_its_default(void **state)
 		value[0] = '\0';
 		if (sscanf(line, "#%63[a-z_] = %127s", key, value) < 1 || !strchr(line, '='))
 			continue;
-		assert_true(n < sizeof(keys) / sizeof(keys[0]));
-		assert_string_equal(key, keys[n++]);
-		assert_int_equal(settings_set(&s, key, value, error, sizeof(error)), 0);
+		is_nth_key(n++, key, value);
 	}
 	fclose(file);
-	assert_int_equal(n, sizeof(keys) / sizeof(keys[0]));
-	memcpy(s.lines, defaults.lines, sizeof(s.lines));
-	assert_memory_equal(&s, &defaults, sizeof(s));
+	are_all_keys_at_their_defaults(n);
+}
+
+/* `.BR a_key " (1), " another " (2)"` */
+static void the_manual_page_names_every_key_at_its_default(void **state)
+{
+	FILE *file = fopen(manual_page, "re");
+	char line[256], key[64], value[128];
+	size_t n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		/* A word, what is in quotes, a word… */
+		char *rest = line + 4, *word = strncmp(line, ".BR ", 4) == 0 ? strsep(&rest, "\"") : NULL;
+
+		for (const char *quoted; word && (quoted = strsep(&rest, "\"")); word = strsep(&rest, "\""))
+			if (sscanf(word, " %63[a-z_]", key) == 1 && sscanf(quoted, " (%127[^)])", value) == 1)
+				is_nth_key(n++, key, value);
+	}
+	fclose(file);
+	are_all_keys_at_their_defaults(n);
 }
 
 int main(int argc, char **argv)
@@ -243,11 +277,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(overlapping_ranges_of_uids_are_refused_with_their_places, prepare),
 		cmocka_unit_test_setup(an_io_timeout_that_is_too_short_is_refused_with_its_place, prepare),
 		cmocka_unit_test_setup(the_packaged_file_names_every_key_at_its_default, prepare),
+		cmocka_unit_test_setup(the_manual_page_names_every_key_at_its_default, prepare),
 		cmocka_unit_test_setup(an_io_timeout_that_was_meant_in_seconds_is_refused, prepare),
 	};
 
-	if (argc != 2)
+	if (argc != 3)
 		return 2;
 	packaged_file = argv[1];
+	manual_page = argv[2];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
