@@ -11,13 +11,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Each may wait for a disk. */
+#define N_THREADS 4
+
+/* Of direct I/O with more pages than these four the kernel makes a list, which takes memory. */
+#define SMALL_BYTES (4 * 4096)
+
 struct volume {
 	int fd;
+	bool direct;
+	atomic_uint n_large; /* threads whose direct I/O is more than small */
 };
 
 /*
@@ -56,6 +65,7 @@ static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
 					    "path: holds %" PRIu64 " bytes, the volume %" PRIu64,
 					    (uint64_t)st.st_size, size);
 	r = dmuser_worker_option_boolean(worker, "direct", false, &direct);
+	volume.direct = direct;
 	if (r == 0 && direct)
 		r = go_direct(worker, &volume);
 	if (r < 0)
@@ -64,14 +74,32 @@ static int file_prepare(struct dmuser_worker *worker, void **ret_volume)
 	return 0;
 }
 
-static int file_read(void *data, struct dmuser_request *request, void *buffer, size_t length,
-		     uint64_t offset)
+/*
+ * How many bytes of a request may go at a time. Where memory is short, threads with large I/O wait for
+ * it, and what they wait for may be this volume's own next write, of swap or of dirty pages: so one
+ * thread keeps to small pieces, and goes on.
+ */
+static size_t begin_pieces(struct volume *volume, size_t length)
 {
-	const struct volume *volume = data;
-	char *next = buffer;
+	if (!volume->direct || length <= SMALL_BYTES)
+		return length;
+	if (atomic_fetch_add(&volume->n_large, 1) < N_THREADS - 1)
+		return length;
+	atomic_fetch_sub(&volume->n_large, 1);
+	return SMALL_BYTES;
+}
 
+static void end_pieces(struct volume *volume, size_t piece)
+{
+	if (volume->direct && piece > SMALL_BYTES)
+		atomic_fetch_sub(&volume->n_large, 1);
+}
+
+static int read_range(const struct volume *volume, char *next, size_t length, uint64_t offset,
+		      size_t piece)
+{
 	while (length > 0) {
-		ssize_t got = pread(volume->fd, next, length, (off_t)offset);
+		ssize_t got = pread(volume->fd, next, length < piece ? length : piece, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -87,12 +115,26 @@ static int file_read(void *data, struct dmuser_request *request, void *buffer, s
 	return 0;
 }
 
+static int file_read(void *data, struct dmuser_request *request, void *buffer, size_t length,
+		     uint64_t offset)
+{
+	struct volume *volume = data;
+	size_t piece = begin_pieces(volume, length);
+	int r = read_range(volume, buffer, length, offset, piece);
+
+	end_pieces(volume, piece);
+	return r;
+}
+
 /* flags: RWF_DSYNC makes just this range durable, where fdatasync() would wait for all of the file. */
 static int write_range(const struct volume *volume, const char *buffer, size_t length,
-		       uint64_t offset, int flags)
+		       uint64_t offset, size_t piece, int flags)
 {
 	while (length > 0) {
-		const struct iovec iov = { .iov_base = (void *)buffer, .iov_len = length };
+		const struct iovec iov = {
+			.iov_base = (void *)buffer,
+			.iov_len = length < piece ? length : piece,
+		};
 		ssize_t put = pwritev2(volume->fd, &iov, 1, (off_t)offset, flags);
 
 		if (put < 0 && errno == EINTR)
@@ -108,12 +150,16 @@ static int write_range(const struct volume *volume, const char *buffer, size_t l
 	return 0;
 }
 
-static int file_write(void *volume, struct dmuser_request *request, const void *buffer,
+static int file_write(void *data, struct dmuser_request *request, const void *buffer,
 		      size_t length, uint64_t offset)
 {
 	bool fua = dmuser_request_flags(request) & DMUSER_REQUEST_FUA;
+	struct volume *volume = data;
+	size_t piece = begin_pieces(volume, length);
+	int r = write_range(volume, buffer, length, offset, piece, fua ? RWF_DSYNC : 0);
 
-	return write_range(volume, buffer, length, offset, fua ? RWF_DSYNC : 0);
+	end_pieces(volume, piece);
+	return r;
 }
 
 static int file_flush(void *volume, struct dmuser_request *request)
@@ -146,11 +192,11 @@ static int file_discard(void *volume, struct dmuser_request *request, uint64_t l
 /* The slow way, which works everywhere. */
 static int write_zero_bytes(const struct volume *volume, uint64_t length, uint64_t offset)
 {
-	static const _Alignas(4096) char zeroes[64 * 1024];
+	static const _Alignas(4096) char zeroes[SMALL_BYTES];
 
 	while (length > 0) {
 		size_t part = length < sizeof(zeroes) ? (size_t)length : sizeof(zeroes);
-		int r = write_range(volume, zeroes, part, offset, 0);
+		int r = write_range(volume, zeroes, part, offset, part, 0);
 
 		if (r < 0)
 			return r;
@@ -191,8 +237,7 @@ static const struct dmuser_worker_ops ops = {
 	.summary = "A volume in a regular file or on a block device.",
 	.options = "  path=PATH            the image or device, of at least --size bytes\n"
 		   "  direct=true|false    past the page cache (default: false)\n",
-	/* Each may wait for a disk. */
-	.n_threads = 4,
+	.n_threads = N_THREADS,
 	.n_resources = 1,
 	.resources = { { .kind = DMUSER_RESOURCE_FILE, .option = "path" } },
 	.prepare = file_prepare,
