@@ -7,5 +7,5 @@
 
 #include "../kmod/case.h"
 
-extern const struct test_case device_cases[], control_cases[], channel_cases[], read_cases[],
-	write_cases[], map_cases[], module_cases[];
+extern const struct test_case device_cases[], control_cases[], channel_cases[],
+	transfer_cases[], map_cases[], module_cases[];

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocked.h"
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
@@ -214,32 +215,26 @@ static void a_channel_opened_after_a_break_waits_for_the_broken_ones_release(voi
 	fixture_end(&t, fresh);
 }
 
-static void *next_in_thread(void *userdata)
-{
-	struct dm_user_message msg;
-	int fd = *(int *)userdata;
-
-	CHECK_EQ(channel_next(fd, &msg, payload), 0);
-	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
-	return NULL;
-}
-
 static void a_reader_that_waits_for_a_release_is_woken_by_it(void)
 {
 	struct target t;
 	struct submit s;
-	pthread_t reader;
+	struct dm_user_message msg;
+	struct blocked reader;
 
 	target_create(&t, 2048);
 	int broken = channel_open(&t, 0);
 	CHECK_EQ(channel_answer(broken, 7, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
 	int fresh = channel_open(&t, 0);
-	CHECK_EQ(pthread_create(&reader, NULL, next_in_thread, &fresh), 0);
+	blocked_read(&reader, fresh, 40);
 	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
 	target_await_queued(&t, 1);
 	close(broken);
+	CHECK_EQ(blocked_end(&reader), sizeof(msg));
+	memcpy(&msg, reader.buf, sizeof(msg));
+	CHECK_EQ(channel_read_all(fresh, payload, 512, 0), 0);
+	CHECK_EQ(channel_answer(fresh, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	CHECK_EQ(pthread_join(reader, NULL), 0);
 	fixture_end(&t, fresh);
 }
 

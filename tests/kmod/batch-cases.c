@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "blocked.h"
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
@@ -429,73 +430,24 @@ static void fail_ends_a_whole_read_that_waits_for_a_page(void)
 	fixture_end(&t, fd);
 }
 
-struct blocked {
-	int fd;
-	atomic_int tid;
-	ssize_t result;
-};
-
-static void *read_blocked(void *userdata)
-{
-	struct blocked *b = userdata;
-	static char own[2 * PAGE];
-
-	b->tid = gettid();
-	b->result = read(b->fd, own, sizeof(own));
-	if (b->result < 0)
-		b->result = -errno;
-	return NULL;
-}
-
 static void a_read_waits_for_the_first_message_and_hears_of_the_end(void)
 {
 	struct target t;
 	struct submit s;
-	pthread_t thread;
+	struct blocked reader;
 
 	target_create(&t, 2048);
-	struct blocked b = { .fd = channel_open_batch(&t, 0) };
-	CHECK_EQ(channel_events(b.fd), POLLOUT);
-	CHECK_EQ(pthread_create(&thread, NULL, read_blocked, &b), 0);
+	int fd = channel_open_batch(&t, 0);
+	CHECK_EQ(channel_events(fd), POLLOUT);
+	blocked_read(&reader, fd, 2 * PAGE);
 	submit_start(&s, &t, SUBMIT_WRITE, 0, PAGE);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(b.result, 40 + PAGE);
-	channel_answer_whole(b.fd, 0, DM_USER_RESP_SUCCESS, NULL, 0);
+	CHECK_EQ(blocked_end(&reader), 40 + PAGE);
+	channel_answer_whole(fd, 0, DM_USER_RESP_SUCCESS, NULL, 0);
 	CHECK_EQ(submit_wait(&s), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, read_blocked, &b), 0);
+	blocked_read(&reader, fd, 2 * PAGE);
 	CHECK_EQ(target_remove(&t), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(b.result, -ENOTBLK);
-	close(b.fd);
-}
-
-static void *opt_in(void *userdata)
-{
-	struct blocked *b = userdata;
-	struct dm_user_batch batch = { 0 };
-
-	b->tid = gettid();
-	b->result = ioctl(b->fd, DM_USER_IOC_BATCH, &batch);
-	return NULL;
-}
-
-/* Two answers: the byte stream takes one a call, a channel of whole messages both. */
-static void *answer_two(void *userdata)
-{
-	struct blocked *b = userdata;
-	struct dm_user_message answers[] = { { .seq = 1 }, { .seq = 2 } };
-
-	b->tid = gettid();
-	b->result = write(b->fd, answers, sizeof(answers));
-	return NULL;
-}
-
-static void blocked_start(struct blocked *b, pthread_t *thread, int fd, void *(*run)(void *),
-			  long call)
-{
-	*b = (struct blocked){ .fd = fd };
-	CHECK_EQ(pthread_create(thread, NULL, run, b), 0);
-	thread_await_call(&b->tid, call);
+	CHECK_EQ(blocked_end(&reader), -ENOTBLK);
+	close(fd);
 }
 
 static void a_channel_opts_in_beside_waiting_readers_and_writers(void)
@@ -504,8 +456,9 @@ static void a_channel_opts_in_beside_waiting_readers_and_writers(void)
 	struct submit s[3];
 	struct stuck stuck;
 	struct blocked reader, opter, writer;
-	pthread_t threads[3];
 	struct dm_user_message msg;
+	/* the byte stream takes one a call, a channel of whole messages both */
+	struct dm_user_message answers[] = { { .seq = 1 }, { .seq = 2 } };
 
 	target_create(&t, 2048);
 	int fd = channel_open(&t, 0);
@@ -514,22 +467,19 @@ static void a_channel_opts_in_beside_waiting_readers_and_writers(void)
 		CHECK_EQ(channel_next(fd, &msg, payload), 0);
 	}
 	/* a reader sleeps; and a writer's page does not come, for whom the two others wait */
-	blocked_start(&reader, &threads[0], fd, read_blocked, SYS_read);
+	blocked_read(&reader, fd, 2 * PAGE);
 	stuck_start(&stuck, fd, false);
-	blocked_start(&opter, &threads[1], fd, opt_in, SYS_ioctl);
-	blocked_start(&writer, &threads[2], fd, answer_two, SYS_write);
+	blocked_opt_in(&opter, fd);
+	blocked_write(&writer, fd, answers, sizeof(answers));
 	CHECK_EQ(target_status(&t).outstanding, 3);
 	/* its page holds seq 0 and SUCCESS, and was begun as a byte stream: one answer */
 	CHECK_EQ(stuck_end(&stuck), 40);
-	for (int i = 1; i < 3; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
-	CHECK_EQ(opter.result, 0);
-	CHECK_EQ(writer.result, 80);
+	CHECK_EQ(blocked_end(&opter), 0);
+	CHECK_EQ(blocked_end(&writer), 80);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(submit_wait(&s[i]), 0);
 	submit_start(&s[0], &t, SUBMIT_WRITE, 0, PAGE);
-	CHECK_EQ(pthread_join(threads[0], NULL), 0);
-	CHECK_EQ(reader.result, 40 + PAGE);
+	CHECK_EQ(blocked_end(&reader), 40 + PAGE);
 	CHECK_EQ(channel_answer_whole(fd, 3, DM_USER_RESP_SUCCESS, NULL, 0), 40);
 	CHECK_EQ(submit_wait(&s[0]), 0);
 	fixture_end(&t, fd);

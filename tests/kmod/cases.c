@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kmod-cases --list: the cases' names, one a line. kmod-cases NAME: runs one; exits with 0, with 77
- * if it cannot run here, or with what went wrong on stderr.
- *
- * A case runs in a child. One that fails or hangs may leave I/O behind that nobody serves, and
- * could not even die; so its parent tells the targets to fail.
+ * kmod-cases: the module's cases, as runner.h has them. As root, with the module loaded.
  */
 #include <glob.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "case.h"
+#include "runner.h"
 #include "target.h"
 
 static const struct test_case *const groups[] = {
 	stream_cases, answer_cases, operation_cases, death_cases, suspend_cases, fail_cases,
 	wait_cases, memory_cases, commit_cases, option_cases, requeue_cases, timeout_cases,
-	fence_cases, flush_cases, many_cases, kill_cases, ioctl_cases,
-	batch_cases, stats_cases, wake_cases, ring_cases, opt_in_cases, storm_cases, NULL,
+	fence_cases, flush_cases, many_cases, kill_cases, ioctl_cases, batch_cases, stats_cases,
+	wake_cases, ring_cases, opt_in_cases, storm_cases, NULL,
 };
 
-/* Far more than any case needs under emulation: only a hang gets there. */
+/* Far more than any case needs under emulation. */
 #define DEADLINE_S 180
 
-static void fail_waiting_io(pid_t child)
+static void fail_io(pid_t child)
 {
 	char pattern[64];
 	glob_t nodes;
@@ -44,52 +36,15 @@ static void fail_waiting_io(pid_t child)
 	globfree(&nodes);
 }
 
-static int run(const struct test_case *c)
-{
-	const char *kills = getenv("DMUSER_KILLS");
-	time_t deadline = time(NULL) + DEADLINE_S + (kills ? atoi(kills) / 2 : 0);
-	int status;
-	pid_t child = fork();
-
-	if (child == 0) {
-		setpgid(0, 0);
-		c->run();
-		exit(0);
-	}
-	CHECK(child > 0);
-	while (waitpid(child, &status, WNOHANG) == 0) {
-		if (time(NULL) >= deadline) {
-			kill(-child, SIGKILL);
-			fail_waiting_io(child);
-		}
-		poll(NULL, 0, 10);
-	}
-	/* its own children, if it left any */
-	kill(-child, SIGKILL);
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	fprintf(stderr, "%s\n", time(NULL) >= deadline ? "no end within its time" :
-							 strsignal(WTERMSIG(status)));
-	return 1;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: kmod-cases --list | NAME\n");
-		return 2;
-	}
-	bool list = strcmp(argv[1], "--list") == 0;
+	const char *kills = getenv("DMUSER_KILLS");
+	const struct runner runner = {
+		.program = "kmod-cases",
+		.groups = groups,
+		.deadline_s = DEADLINE_S + (kills ? atoi(kills) / 2 : 0),
+		.fail_io = fail_io,
+	};
 
-	for (int g = 0; groups[g]; g++) {
-		for (const struct test_case *c = groups[g]; c->name; c++) {
-			if (list)
-				puts(c->name);
-			else if (strcmp(c->name, argv[1]) == 0)
-				return run(c);
-		}
-	}
-	if (!list)
-		fprintf(stderr, "no case is called %s\n", argv[1]);
-	return list ? 0 : 2;
+	return runner_main(&runner, argc, argv);
 }

@@ -6,6 +6,7 @@
 #include "channel.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -101,6 +102,16 @@ ssize_t channel_answer_whole(int fd, uint64_t seq, uint64_t type, const void *pa
 	ssize_t n = writev(fd, iov, len ? 2 : 1);
 
 	return n < 0 ? -errno : n;
+}
+
+int channel_epoll(int fd, uint32_t more_events)
+{
+	struct epoll_event event = { .events = EPOLLIN | more_events };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK(ep >= 0);
+	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event), 0);
+	return ep;
 }
 
 short channel_events(int fd)

@@ -28,5 +28,7 @@ pid_t channel_read_in_child(int fd, int error);
 int channel_open_batch(const struct target *t, int flags);
 /* An answer in one write(): the bytes that it took, or -errno. */
 ssize_t channel_answer_whole(int fd, uint64_t seq, uint64_t type, const void *payload, size_t len);
+/* An epoll for it; with EPOLLEXCLUSIVE, one that a wake-up of one may be spent on. */
+int channel_epoll(int fd, uint32_t more_events);
 /* What poll() says right now. */
 short channel_events(int fd);

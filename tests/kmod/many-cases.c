@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "blocked.h"
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
@@ -55,62 +56,45 @@ static void sixty_four_channels_serve(void)
 	server_join(&server);
 }
 
-/* A thread that reads one request of its own channel, and answers when told to. */
-struct sleeper {
-	int fd;
-	pthread_t thread;
-	atomic_int tid;
-	atomic_bool has;
-	struct dm_user_message msg;
-};
-
-static void *sleep_in_read(void *userdata)
+/* What it has read is answered; it is over. */
+static void sleeper_answer(struct blocked *s)
 {
-	struct sleeper *s = userdata;
+	struct dm_user_message msg;
 
-	s->tid = gettid();
-	CHECK_EQ(channel_read_all(s->fd, &s->msg, sizeof(s->msg), 0), 0);
-	s->has = true;
-	return NULL;
+	CHECK_EQ(s->result, sizeof(msg));
+	memcpy(&msg, s->buf, sizeof(msg));
+	CHECK_EQ(channel_answer(s->fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
 }
 
-/* From /proc: a number of the thread's status, or its state's letter. */
-static long thread_status(int tid, const char *field)
+/* How often a thread has gone to sleep. */
+static long thread_sleeps(int tid)
 {
+	static const char field[] = "voluntary_ctxt_switches:";
 	char path[64], line[256];
 	long value = -1;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
 	FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, field, strlen(field)) != 0)
-			continue;
-		char *text = line + strlen(field) + strspn(line + strlen(field), ": \t");
-		value = *text >= '0' && *text <= '9' ? atol(text) : *text;
+		if (strncmp(line, field, strlen(field)) == 0)
+			value = atol(line + strlen(field));
 	}
 	if (f)
 		fclose(f);
 	return value;
 }
 
-static void sleeper_start(struct sleeper *s, int fd)
-{
-	*s = (struct sleeper){ .fd = fd };
-	CHECK_EQ(pthread_create(&s->thread, NULL, sleep_in_read, s), 0);
-	while (!s->tid || thread_status(s->tid, "State") != 'S')
-		poll(NULL, 0, 1);
-}
-
-static void sleepers_start(struct sleeper *sleepers, const struct target *t, int n)
+/* Each reads a header from a channel of its own. */
+static void sleepers_start(struct blocked *sleepers, const struct target *t, int n)
 {
 	for (int i = 0; i < n; i++)
-		sleeper_start(&sleepers[i], channel_open(t, 0));
+		blocked_read(&sleepers[i], channel_open(t, 0), 40);
 }
 
 static void requests_spread_over_idle_channels(void)
 {
 	enum { N = 8 };
-	static struct sleeper sleepers[N];
+	static struct blocked sleepers[N];
 	struct target t;
 	struct submit s[N];
 
@@ -120,10 +104,9 @@ static void requests_spread_over_idle_channels(void)
 		submit_start(&s[i], &t, SUBMIT_READ, i * 512, 512);
 	/* nobody answers before everybody has one */
 	for (int i = 0; i < N; i++)
-		CHECK_EQ(pthread_join(sleepers[i].thread, NULL), 0);
+		blocked_end(&sleepers[i]);
 	for (int i = 0; i < N; i++)
-		CHECK_EQ(channel_answer(sleepers[i].fd, sleepers[i].msg.seq, DM_USER_RESP_SUCCESS,
-					payload, 512), 0);
+		sleeper_answer(&sleepers[i]);
 	for (int i = 0; i < N; i++) {
 		CHECK_EQ(submit_wait(&s[i]), 0);
 		close(sleepers[i].fd);
@@ -135,7 +118,7 @@ static void requests_spread_over_idle_channels(void)
 static void wake_one_by_one(const struct target *t)
 {
 	enum { N = 8 };
-	static struct sleeper sleepers[N];
+	static struct blocked sleepers[N];
 	struct submit s;
 	long before[N];
 	int woken = 0;
@@ -143,23 +126,21 @@ static void wake_one_by_one(const struct target *t)
 	sleepers_start(sleepers, t, N);
 	for (int round = 0; round < N; round++) {
 		for (int i = 0; i < N; i++)
-			before[i] = thread_status(sleepers[i].tid, "voluntary_ctxt_switches");
+			before[i] = thread_sleeps(sleepers[i].tid);
 		submit_start(&s, t, SUBMIT_READ, 0, 512);
 		for (woken = -1; woken < 0;) {
 			poll(NULL, 0, 1);
 			for (int i = 0; i < N; i++)
-				if (sleepers[i].has && sleepers[i].thread)
+				if (sleepers[i].over && sleepers[i].thread)
 					woken = i;
 		}
-		CHECK_EQ(channel_answer(sleepers[woken].fd, sleepers[woken].msg.seq,
-					DM_USER_RESP_SUCCESS, payload, 512), 0);
+		blocked_end(&sleepers[woken]);
+		sleeper_answer(&sleepers[woken]);
 		CHECK_EQ(submit_wait(&s), 0);
-		CHECK_EQ(pthread_join(sleepers[woken].thread, NULL), 0);
 		sleepers[woken].thread = 0;
 		for (int i = 0; i < N; i++)
 			if (sleepers[i].thread)
-				CHECK_EQ(thread_status(sleepers[i].tid, "voluntary_ctxt_switches"),
-					 before[i]);
+				CHECK_EQ(thread_sleeps(sleepers[i].tid), before[i]);
 	}
 	for (int i = 0; i < N; i++)
 		close(sleepers[i].fd);
@@ -191,7 +172,7 @@ static void a_request_wakes_one_while_another_channel_is_full(void)
 static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
 {
 	enum { ROUNDS = 10 };
-	static struct sleeper sleeper;
+	static struct blocked sleeper;
 	struct target t;
 	struct submit first, s;
 	struct dm_user_message msg;
@@ -200,8 +181,8 @@ static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
 	int full = channel_open(&t, 0), other = channel_open(&t, 0);
 	submit_start(&first, &t, SUBMIT_READ, 0, 512);
 	CHECK_EQ(channel_next(full, &msg, payload), 0);
-	sleeper_start(&sleeper, full);
-	long before = thread_status(sleeper.tid, "voluntary_ctxt_switches");
+	blocked_read(&sleeper, full, 40);
+	long before = thread_sleeps(sleeper.tid);
 	for (int i = 0; i < ROUNDS; i++) {
 		struct dm_user_message others;
 
@@ -211,14 +192,14 @@ static void requests_do_not_wake_who_sleeps_on_a_full_channel(void)
 		CHECK_EQ(channel_answer(other, others.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
 		CHECK_EQ(submit_wait(&s), 0);
 	}
-	CHECK_EQ(thread_status(sleeper.tid, "voluntary_ctxt_switches"), before);
+	CHECK_EQ(thread_sleeps(sleeper.tid), before);
 
 	/* room for another */
 	submit_start(&s, &t, SUBMIT_READ, 0, 512);
 	target_await_queued(&t, 1);
 	CHECK_EQ(channel_answer(full, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
-	CHECK_EQ(pthread_join(sleeper.thread, NULL), 0);
-	CHECK_EQ(channel_answer(full, sleeper.msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
+	blocked_end(&sleeper);
+	sleeper_answer(&sleeper);
 	CHECK_EQ(submit_wait(&first), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	close(full);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "blocked.h"
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
@@ -63,21 +64,15 @@ static void max_outstanding_limits_delivery_and_not_mapping(void)
 	fixture_end(&t, other);
 }
 
-struct reader {
-	int fd;
-	struct dm_user_message msg;
-	int result;
-	char data[512];
-};
-
-static void *next_in_thread(void *userdata)
+/* It has read a WRITE's header, of this seq; its payload is there as well. */
+static void check_reader(struct blocked *reader, uint64_t seq)
 {
-	struct reader *r = userdata;
+	struct dm_user_message msg;
 
-	r->result = channel_read_all(r->fd, &r->msg, sizeof(r->msg), 0);
-	if (r->result == 0)
-		r->result = channel_read_all(r->fd, r->data, sizeof(r->data), 0);
-	return NULL;
+	CHECK_EQ(blocked_end(reader), sizeof(msg));
+	memcpy(&msg, reader->buf, sizeof(msg));
+	CHECK_EQ(msg.seq, seq);
+	CHECK_EQ(channel_read_all(reader->fd, payload, 512, 0), 0);
 }
 
 static void a_full_channels_reader_waits_for_its_own_answers_and_takes_nobodys_wake_up(void)
@@ -85,28 +80,21 @@ static void a_full_channels_reader_waits_for_its_own_answers_and_takes_nobodys_w
 	struct target t;
 	struct submit s[3];
 	struct dm_user_message msg;
-	pthread_t threads[2];
+	struct blocked on_full, on_other;
 
 	target_create_with(&t, 2048, "2 max_outstanding 1");
 	int full = channel_open(&t, 0), other = channel_open(&t, 0);
 	submit_start(&s[0], &t, SUBMIT_WRITE, 0, 512);
 	CHECK_EQ(channel_next(full, &msg, payload), 0);
 	/* the full channel's reader sleeps first, so it is the first to be woken */
-	struct reader on_full = { .fd = full }, on_other = { .fd = other };
-	CHECK_EQ(pthread_create(&threads[0], NULL, next_in_thread, &on_full), 0);
-	poll(NULL, 0, 100);
-	CHECK_EQ(pthread_create(&threads[1], NULL, next_in_thread, &on_other), 0);
-	poll(NULL, 0, 100);
+	blocked_read(&on_full, full, 40);
+	blocked_read(&on_other, other, 40);
 	submit_start(&s[1], &t, SUBMIT_WRITE, 512, 512);
-	CHECK_EQ(pthread_join(threads[1], NULL), 0);
-	CHECK_EQ(on_other.result, 0);
-	CHECK_EQ(on_other.msg.seq, 1);
+	check_reader(&on_other, 1);
 	submit_start(&s[2], &t, SUBMIT_WRITE, 1024, 512);
 	target_await_queued(&t, 1);
 	answer(full, 0);
-	CHECK_EQ(pthread_join(threads[0], NULL), 0);
-	CHECK_EQ(on_full.result, 0);
-	CHECK_EQ(on_full.msg.seq, 2);
+	check_reader(&on_full, 2);
 	answer(full, 2);
 	answer(other, 1);
 	for (int i = 0; i < 3; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What another thread of this process is at, as the kernel sees it: /proc shows the system call of a
+ * What another thread or child is at, as the kernel sees it: /proc shows the system call of one
  * thread that sleeps, and "running" of one that does not.
  */
 #include "thread.h"
@@ -15,7 +15,7 @@ static long thread_call(int tid)
 {
 	char path[64], line[64];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
 	int file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return -1;

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "blocked.h"
 #include "case.h"
 #include "channel.h"
 #include "fixture.h"
@@ -50,10 +51,9 @@ static void epoll_wakes_for_each_request_also_edge_triggered(void)
 
 	target_create(&t, 2048);
 	for (int edge = 0; edge < 2; edge++) {
-		int fd = channel_open(&t, O_NONBLOCK), ep = epoll_create1(EPOLL_CLOEXEC);
-		struct epoll_event event = { .events = EPOLLIN | (edge ? EPOLLET : 0) };
+		int fd = channel_open(&t, O_NONBLOCK), ep = channel_epoll(fd, edge ? EPOLLET : 0);
+		struct epoll_event event;
 
-		CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event), 0);
 		for (int i = 0; i < 20; i++) {
 			submit_start(&s, &t, SUBMIT_READ, 0, 512);
 			CHECK_EQ(epoll_wait(ep, &event, 1, 30000), 1);
@@ -226,41 +226,19 @@ static void a_signal_loses_no_wake_up(void)
 	CHECK_EQ(readers_join(readers, READERS), REQUESTS);
 }
 
-struct one_read {
-	int fd;
-	size_t len;
-	char buf[4096];
-	ssize_t result;
-};
-
-static void *read_once(void *userdata)
-{
-	struct one_read *r = userdata;
-
-	r->result = read(r->fd, r->buf, r->len);
-	if (r->result < 0)
-		r->result = -errno;
-	return NULL;
-}
-
 static void a_signal_without_restart_interrupts_a_waiting_read(void)
 {
 	struct target t;
 	struct sigaction interrupt = { .sa_handler = do_nothing };
-	pthread_t thread;
+	struct blocked reader;
 
 	CHECK_EQ(sigaction(SIGUSR1, &interrupt, NULL), 0);
 	target_create(&t, 2048);
-	struct one_read r = { .fd = channel_open(&t, 0), .len = 40, .result = 1 };
-	CHECK_EQ(pthread_create(&thread, NULL, read_once, &r), 0);
-	/* it may not be in the kernel yet, so until it has heard one */
-	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
-		pthread_kill(thread, SIGUSR1);
-		poll(NULL, 0, 1);
-	}
-	CHECK_EQ(r.result, -EINTR);
-	close(r.fd);
-	CHECK_EQ(target_remove(&t), 0);
+	int fd = channel_open(&t, 0);
+	blocked_read(&reader, fd, 40);
+	CHECK_EQ(pthread_kill(reader.thread, SIGUSR1), 0);
+	CHECK_EQ(blocked_end(&reader), -EINTR);
+	fixture_end(&t, fd);
 }
 
 static void two_sleepers_on_one_channel_share_a_message(void)
@@ -268,21 +246,18 @@ static void two_sleepers_on_one_channel_share_a_message(void)
 	struct target t;
 	struct submit s;
 	struct dm_user_message msg;
-	struct one_read r[2];
-	pthread_t threads[2];
+	struct blocked readers[2];
 
 	target_create(&t, 2048);
 	int fd = channel_open(&t, 0);
-	for (int i = 0; i < 2; i++) {
-		r[i] = (struct one_read){ .fd = fd, .len = 4096 };
-		CHECK_EQ(pthread_create(&threads[i], NULL, read_once, &r[i]), 0);
-	}
+	for (int i = 0; i < 2; i++)
+		blocked_read(&readers[i], fd, 4096);
 	submit_start(&s, &t, SUBMIT_WRITE, 0, 512);
 	/* one gets the header, the other the payload, although only one request came */
 	for (int i = 0; i < 2; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
-	CHECK_EQ(r[0].result + r[1].result, 40 + 512);
-	memcpy(&msg, r[0].result == 40 ? r[0].buf : r[1].buf, sizeof(msg));
+		blocked_end(&readers[i]);
+	CHECK_EQ(readers[0].result + readers[1].result, 40 + 512);
+	memcpy(&msg, readers[readers[0].result != 40].buf, sizeof(msg));
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, NULL, 0), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	fixture_end(&t, fd);
@@ -293,16 +268,14 @@ static void a_waiting_read_does_not_keep_answers_out(void)
 	struct target t;
 	struct submit s;
 	struct dm_user_message msg;
-	pthread_t thread;
+	struct blocked reader;
 
 	int fd = fixture_begin(&t, NULL, SUBMIT_READ, 512, &s, &msg);
-	struct one_read r = { .fd = fd, .len = 40 };
-	CHECK_EQ(pthread_create(&thread, NULL, read_once, &r), 0);
+	blocked_read(&reader, fd, 40);
 	CHECK_EQ(channel_answer(fd, msg.seq, DM_USER_RESP_SUCCESS, payload, 512), 0);
 	CHECK_EQ(submit_wait(&s), 0);
 	CHECK_EQ(target_remove(&t), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(r.result, -ENOTBLK);
+	CHECK_EQ(blocked_end(&reader), -ENOTBLK);
 	close(fd);
 }
 
