@@ -4,8 +4,9 @@
  * late, and comes back when the oldest of the rest will be, though not before an eighth of the
  * time-out.
  *
- * The attach clock runs while no channel is live, from the last one's end or from resume. When it
- * is over, everything fails at once, and what comes then too, until a channel opens.
+ * The attach clock runs while no channel serves, that is to say, none is live but those that are
+ * held: from the last one's end or from resume. When it is over, everything fails at once, and what
+ * comes then too, until a channel serves.
  *
  * A request's clock runs from its mapping; or, if no channel was live then, from the next
  * attachment. It restarts once, when the request is queued again. If it is over
@@ -105,7 +106,6 @@ void dmu_clock_attached(struct dmu_target *t)
 
 	lockdep_assert_held(&t->lock);
 
-	k->deserted = false;
 	k->attached_at = jiffies;
 	k->nr_attached++;
 	if (!k->request || !t->nr_queued)
@@ -114,7 +114,15 @@ void dmu_clock_attached(struct dmu_target *t)
 	dmu_clock_arm(t, jiffies + k->request / DMU_CLOCK_GRAINS);
 }
 
-/* No channel is live: one was until now, or the target resumes without. */
+/* A channel serves, and none did before. The work finds that out by itself. */
+void dmu_clock_served(struct dmu_target *t)
+{
+	lockdep_assert_held(&t->lock);
+
+	t->clock.deserted = false;
+}
+
+/* No channel serves: one did until now, or the target resumes without. */
 void dmu_clock_alone(struct dmu_target *t)
 {
 	struct dmu_clock *k = &t->clock;
@@ -140,7 +148,7 @@ void dmu_clock_resumed(struct dmu_target *t)
 	spin_lock(&t->lock);
 	t->clock.suspended = false;
 	t->clock.deserted = false;
-	if (!t->nr_live)
+	if (!t->nr_serving)
 		dmu_clock_alone(t);
 	spin_unlock(&t->lock);
 }
@@ -282,7 +290,7 @@ static void dmu_sweep_attach(struct dmu_sweep *s)
 	struct dmu_target *t = s->t;
 	struct dmu_clock *k = &t->clock;
 
-	if (!k->attach || t->nr_live || k->deserted)
+	if (!k->attach || t->nr_serving || k->deserted)
 		return;
 	if (time_before(s->now, k->alone_since + k->attach)) {
 		dmu_clock_arm(t, k->alone_since + k->attach);

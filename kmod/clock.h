@@ -20,12 +20,12 @@ struct dmu_target;
  * The rest is protected by target->lock.
  * @armed:	@work is going to run, at @armed_for
  * @armed_for:	jiffies
- * @alone_since: jiffies when the last live channel ended, or the target resumed without one
+ * @alone_since: jiffies when the last channel that served ended, or the target resumed without one
  * @attached_at: jiffies when the last attachment was
  * @nr_attached: attachments: times that a channel came when there was none
  * @awaited:	requests in the queue may have waited for the last one, and not been told
  * @suspended:	from the end of a suspend to the resume, and before the first
- * @deserted:	the attach time-out is over: no bio is taken until a channel opens
+ * @deserted:	the attach time-out is over: no bio is taken until a channel serves
  */
 struct dmu_clock {
 	unsigned long attach;
@@ -50,6 +50,7 @@ void dmu_clock_stop(struct dmu_target *t);
 void dmu_clock_start(struct dmu_target *t, struct dmu_request *req);
 void dmu_clock_repeat(struct dmu_target *t, struct dmu_request *req);
 void dmu_clock_attached(struct dmu_target *t);
+void dmu_clock_served(struct dmu_target *t);
 void dmu_clock_alone(struct dmu_target *t);
 void dmu_clock_suspended(struct dmu_target *t);
 void dmu_clock_resumed(struct dmu_target *t);

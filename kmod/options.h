@@ -8,8 +8,9 @@
  *   volatile_cache on|off	whether an answered write may be gone once its worker is, unless a
  *				FLUSH came between; default: on, since it is the safe thing to
  *				believe of a worker that nobody has said anything about
- *   attach_timeout_ms N	how long requests wait while no channel is open, broken and fenced
- *				ones not counted; 0 (default): no limit; at most 86400000, a day
+ *   attach_timeout_ms N	how long requests wait while no channel is open, those not counted that
+ *				are broken, fenced or held; 0 (default): no limit; at most 86400000, a
+ *				day
  *   request_timeout_ms N	how long a request may take; the same values
  *   discard off|on|MAX[:GRAIN]	sectors of 512 bytes: the most that one request covers, and what a
  *				discard is split at multiples of; default: on

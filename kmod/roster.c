@@ -46,10 +46,20 @@ static void dmu_roster_lose(struct dmu_target *t, struct dmu_channel *c)
 	lockdep_assert_held(&t->lock);
 
 	dmu_flush_lose(t, c);
-	if (!--t->nr_live) {
-		dmu_clock_alone(t);
+	if (!--t->nr_live)
 		dmu_target_event(t);
-	}
+	if (!dmu_roster_holds(t, c) && !--t->nr_serving)
+		dmu_clock_alone(t);
+}
+
+/* The last channel that was broken is released: none is held any more. */
+static void dmu_roster_let_go(struct dmu_target *t)
+{
+	lockdep_assert_held(&t->lock);
+
+	if (!t->nr_serving && t->nr_live)
+		dmu_clock_served(t);
+	t->nr_serving = t->nr_live;
 }
 
 static void dmu_roster_finish(struct dmu_target *t, struct dmu_channel *c, unsigned int how)
@@ -75,6 +85,8 @@ int dmu_roster_join(struct dmu_target *t, struct dmu_channel *c)
 		t->nr_channels++;
 		if (!t->nr_live++)
 			dmu_clock_attached(t);
+		if (!dmu_roster_holds(t, c) && !t->nr_serving++)
+			dmu_clock_served(t);
 		ret = 0;
 	}
 	spin_unlock(&t->lock);
@@ -108,7 +120,10 @@ void dmu_roster_leave(struct dmu_target *t, struct dmu_channel *c)
 	dmu_target_requeue(t, &orphans);
 	if ((c->ends & (DMU_BROKEN | DMU_FENCED)) == DMU_BROKEN) {
 		WRITE_ONCE(t->nr_broken, t->nr_broken - 1);
-		several |= !t->nr_broken;
+		if (!t->nr_broken) {
+			dmu_roster_let_go(t);
+			several = true;
+		}
 	}
 	spin_unlock(&t->lock);
 
@@ -178,6 +193,7 @@ u64 dmu_roster_fence(struct dmu_target *t)
 		dmu_channel_collect(c, dmu_roster_fate(t), &orphans);
 		spin_unlock(&c->lock);
 	}
+	/* all channels have ended: there are none that were held */
 	WRITE_ONCE(t->nr_broken, 0);
 	generation = ++t->generation;
 	spin_unlock(&t->lock);

@@ -75,6 +75,7 @@ struct target_type;
  * @held_from:	while @nr_broken: channels from this number on are held (see roster.c)
  * @nr_broken:	channels that are broken, and neither fenced nor released yet
  * @nr_live:	channels that have not ended
+ * @nr_serving:	of those, the ones that are not held
  * @failing:	`fail` was said, and `unfail` not since: no bio is taken
  * @gone:	the destructor has run; set once
  * @flush:	see flush.h
@@ -112,6 +113,7 @@ struct dmu_target {
 	u64 held_from;
 	unsigned int nr_broken;
 	unsigned int nr_live;
+	unsigned int nr_serving;
 	bool failing;
 	bool gone;
 	struct dmu_flush flush;

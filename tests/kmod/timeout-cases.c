@@ -486,6 +486,30 @@ static void a_broken_channel_counts_as_none(void)
 	fixture_end(&t, fd);
 }
 
+/* It would get no request, so it promises none an end. */
+static void a_channel_that_is_held_counts_as_none(void)
+{
+	struct target t;
+	struct submit waits, s;
+
+	int broken = fixture_begin(&t, ATTACH_REQUEUE, SUBMIT_WRITE, 512, &waits, NULL);
+	int64_t start = now_ms();
+	CHECK_EQ(channel_answer(broken, 7, DM_USER_RESP_SUCCESS, NULL, 0), -EINVAL);
+	int held = channel_open(&t, 0);
+	submit_start(&s, &t, SUBMIT_READ, 0, 512);
+	check_fails_in_time(&s, start);
+	CHECK_EQ(submit_wait(&waits), -EIO);
+	CHECK_EQ(target_status(&t).deserted, 1);
+
+	/* until nothing holds it */
+	close(broken);
+	CHECK_EQ(target_status(&t).deserted, 0);
+	submit_start(&s, &t, SUBMIT_READ, 0, 512);
+	CHECK_EQ(channel_answer(held, take(held), DM_USER_RESP_SUCCESS, payload, 512), 0);
+	CHECK_EQ(submit_wait(&s), 0);
+	fixture_end(&t, held);
+}
+
 static void with_requeue_a_dead_workers_requests_wait_for_the_attach_time_out(void)
 {
 	struct target t;
@@ -608,6 +632,7 @@ const struct test_case timeout_cases[] = {
 	CASE(a_channel_in_time_serves_what_has_waited),
 	CASE(a_suspend_stops_the_attach_clock_and_resume_starts_it),
 	CASE(a_broken_channel_counts_as_none),
+	CASE(a_channel_that_is_held_counts_as_none),
 	CASE(with_requeue_a_dead_workers_requests_wait_for_the_attach_time_out),
 	CASE(umount_of_a_dead_volume_takes_at_most_one_time_out),
 	CASE(suspends_end_in_time),
