@@ -23,7 +23,7 @@ extern const struct test_case stream_cases[], answer_cases[], operation_cases[],
 	suspend_cases[], fail_cases[], wait_cases[], memory_cases[], storm_cases[],
 	option_cases[], requeue_cases[], timeout_cases[], fence_cases[], flush_cases[],
 	many_cases[], kill_cases[], ioctl_cases[], batch_cases[], stats_cases[], commit_cases[],
-	wake_cases[], ring_cases[], opt_in_cases[];
+	wake_cases[], moderation_cases[], event_cases[], ring_cases[], opt_in_cases[];
 
 /* A case that cannot run here says why and exits with this. */
 #define SKIPPED 77

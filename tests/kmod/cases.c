@@ -12,7 +12,7 @@ static const struct test_case *const groups[] = {
 	stream_cases, answer_cases, operation_cases, death_cases, suspend_cases, fail_cases,
 	wait_cases, memory_cases, commit_cases, option_cases, requeue_cases, timeout_cases,
 	fence_cases, flush_cases, many_cases, kill_cases, ioctl_cases, batch_cases, stats_cases,
-	wake_cases, ring_cases, opt_in_cases, storm_cases, NULL,
+	wake_cases, moderation_cases, event_cases, ring_cases, opt_in_cases, storm_cases, NULL,
 };
 
 /* Far more than any case needs under emulation. */

@@ -218,6 +218,14 @@ char *target_measure(const struct target *t)
 	return text;
 }
 
+unsigned target_events(const struct target *t)
+{
+	struct operation o = { 0 };
+
+	CHECK_EQ(operation_do(&o, t->name, DM_DEV_STATUS, 0), 0);
+	return o.dm.event_nr;
+}
+
 unsigned long long target_fence(const struct target *t)
 {
 	char *answer = target_ask(t, "fence");

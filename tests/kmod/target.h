@@ -58,6 +58,8 @@ char *target_ask(const struct target *t, const char *message);
 char *target_ask_with_room(const struct target *t, const char *message, size_t room, bool *ret_full);
 /* What IMA measures of the target: text, to be freed. */
 char *target_measure(const struct target *t);
+/* Device-mapper's events so far. */
+unsigned target_events(const struct target *t);
 /* The new generation. */
 unsigned long long target_fence(const struct target *t);
 
