@@ -25,7 +25,7 @@ struct place {
 	atomic_uint node_live;   /* the number in the live table's node name */
 	atomic_uint node_loaded; /* of the table that the next resume makes live, or 0 */
 	atomic_uint mood;
-	atomic_bool open;        /* submitters may come in */
+	atomic_uint open;        /* submitters may come in */
 	atomic_uint inside;      /* submitters that came in and did not leave yet */
 };
 
@@ -35,6 +35,7 @@ struct arena {
 	unsigned threads, targets, seconds;
 
 	atomic_ullong operations;
+	atomic_uint rate; /* of late, a second; the watching process says it */
 	atomic_bool stop;
 	atomic_bool wrong; /* once set, `what` says what; all go on until it has been looked at */
 	char what[512];
@@ -55,4 +56,14 @@ void arena_name_thread(const char *role, unsigned target, unsigned index);
 void arena_node(char *ret_path, unsigned size, unsigned target, unsigned node);
 /* Nothing is to be done for a moment. */
 void arena_rest(unsigned ms);
+/*
+ * Rests for about as long as so many operations take now, though not for long: so that what is
+ * dear, such as a target's life, has the same share of the operations on every machine.
+ */
+void arena_rest_operations(uint64_t n);
+/* Rests while the word has this value, though not for long. Who changes it tells. */
+void arena_rest_while(atomic_uint *word, unsigned value);
+/* A node could not be opened. Between a target's lives there is nothing to do. */
+void arena_rest_without_node(struct place *place);
+void arena_tell(atomic_uint *word, unsigned value);
 uint64_t arena_now_ms(void);

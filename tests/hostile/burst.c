@@ -1,34 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Several direct reads and writes at a time, by the kernel's own asynchronous I/O: so that a queue
- * is longer than one, and a channel holds more than one request.
+ * is longer than one, a channel holds more than one request, and a submitter need not wait for a
+ * holder who is in no hurry.
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arena.h"
 #include "pattern.h"
 #include "submitter.h"
 
-#define BURST_MAX 16
 #define PART_BYTES 8192
+/* So long a submitter with no part left waits for one, before it looks whether it is to go on. */
+#define WAIT_MS 50
 
-static void prepare(struct submitter *s, int fd, struct iocb *cb, unsigned i)
+int burst_init(struct burst *b)
+{
+	b->buf = mmap(NULL, BURST_MAX * PART_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->buf == MAP_FAILED || syscall(SYS_io_setup, BURST_MAX, &b->aio) < 0)
+		return -errno;
+	return 0;
+}
+
+void burst_exit(struct burst *b)
+{
+	syscall(SYS_io_destroy, b->aio);
+	munmap(b->buf, BURST_MAX * PART_BYTES);
+}
+
+static void prepare(struct submitter *s, int fd, unsigned i)
 {
 	bool reads = prng_one_in(&s->prng, 2);
-	char *part = s->buf + i * PART_BYTES;
-	unsigned len = prng_one_in(&s->prng, 2) ? 4096 : PART_BYTES;
+	char *part = s->burst.buf + i * PART_BYTES;
+	unsigned len = prng_one_in(&s->prng, 8) ? PART_BYTES : 4096;
 
 	memset(part, reads ? PATTERN_CANARY : PATTERN_SUBMITTED, len);
-	*cb = (struct iocb){
+	s->burst.flying[i] = (struct iocb){
 		.aio_data = i,
 		.aio_lio_opcode = reads ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE,
 		.aio_fildes = fd,
 		.aio_buf = (uintptr_t)part,
 		.aio_nbytes = len,
 		.aio_offset = prng_below(&s->prng, (TARGET_BYTES - PART_BYTES) / 4096) * 4096,
+		.aio_rw_flags = prng_one_in(&s->prng, 8) ? RWF_NOWAIT : 0,
 	};
 }
 
@@ -41,29 +61,51 @@ static long count_result(long result)
 	return tally_count(TALLY_SUBMIT_SEVERAL, -1);
 }
 
+/* Takes back what has ended; waits for one that does if `wait_ms` is not 0. */
+static void reap(struct submitter *s, unsigned wait_ms)
+{
+	struct burst *b = &s->burst;
+	struct io_event events[BURST_MAX];
+	struct timespec most = { .tv_nsec = wait_ms * 1000000L };
+	long got = syscall(SYS_io_getevents, b->aio, wait_ms ? 1 : 0, BURST_MAX, events, &most);
+
+	for (long i = 0; i < got; i++) {
+		struct iocb *cb = &b->flying[events[i].data];
+
+		b->flies[events[i].data] = false;
+		b->nr_flying--;
+		if (count_result(events[i].res) > 0 && cb->aio_lio_opcode == IOCB_CMD_PREAD)
+			submitter_check(s, (char *)(uintptr_t)cb->aio_buf, events[i].res);
+	}
+}
+
 void burst_submit(struct submitter *s, int fd)
 {
-	unsigned n = 2 + prng_below(&s->prng, BURST_MAX - 1);
-	struct iocb cbs[BURST_MAX], *list[BURST_MAX];
-	struct io_event events[BURST_MAX];
+	unsigned n = 1 + prng_below(&s->prng, BURST_MAX), nr = 0;
+	struct burst *b = &s->burst;
+	struct iocb *list[BURST_MAX];
 	long submitted;
 
-	for (unsigned i = 0; i < n; i++) {
-		prepare(s, fd, &cbs[i], i);
-		list[i] = &cbs[i];
+	reap(s, b->nr_flying == BURST_MAX ? WAIT_MS : 0);
+	for (unsigned i = 0; i < BURST_MAX && nr < n; i++) {
+		if (b->flies[i])
+			continue;
+		prepare(s, fd, i);
+		list[nr++] = &b->flying[i];
 	}
-	submitted = syscall(SYS_io_submit, s->aio, n, list);
+	if (!nr)
+		return;
+	submitted = syscall(SYS_io_submit, b->aio, nr, list);
 	if (submitted < 0)
 		tally_count(TALLY_SUBMIT_SEVERAL, -1);
-	while (submitted > 0) {
-		long got = syscall(SYS_io_getevents, s->aio, 1, submitted, events, NULL);
-
-		for (long i = 0; i < got; i++) {
-			struct iocb *cb = &cbs[events[i].data];
-
-			if (count_result(events[i].res) > 0 && cb->aio_lio_opcode == IOCB_CMD_PREAD)
-				submitter_check(s, (char *)(uintptr_t)cb->aio_buf, events[i].res);
-		}
-		submitted -= got > 0 ? got : 0;
+	for (long i = 0; i < submitted; i++) {
+		b->flies[list[i]->aio_data] = true;
+		b->nr_flying++;
 	}
+}
+
+void burst_end(struct submitter *s)
+{
+	while (s->burst.nr_flying && !arena->quit)
+		reap(s, WAIT_MS);
 }

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,16 +24,20 @@ static void keep_only(int fd)
 /* Reads, and answers what it has read: at once, and with nothing behind the header. */
 static void child_serve(struct holder *h, int fd)
 {
-	struct dm_user_message *m = (void *)h->memory.good;
+	/* its own: the parent's buffers were not copied */
+	struct dm_user_message m;
+	struct iovec iov = { &m, sizeof(m) };
 
 	for (unsigned i = prng_small(&h->prng, 100); i && !arena->stop; i--) {
-		if (tally_count(TALLY_CHILD_READ, read(fd, m, sizeof(*m))) != sizeof(*m))
+		int flags = prng_one_in(&h->prng, 4) ? 0 : RWF_NOWAIT;
+
+		if (tally_count(TALLY_CHILD_READ, preadv2(fd, &iov, 1, -1, flags)) != sizeof(m))
 			continue;
-		if (m->type > DM_USER_REQ_MAP_WRITE_ZEROES)
+		if (m.type > DM_USER_REQ_MAP_WRITE_ZEROES)
 			continue;
-		m->type = prng_below(&h->prng, 3);
-		m->flags = m->sector = m->len = 0;
-		tally_count(TALLY_CHILD_WRITE, write(fd, m, sizeof(*m)));
+		m.type = prng_below(&h->prng, 3);
+		m.flags = m.sector = m.len = 0;
+		tally_count(TALLY_CHILD_WRITE, write(fd, &m, sizeof(m)));
 	}
 }
 

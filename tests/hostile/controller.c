@@ -42,7 +42,7 @@ static int resume(struct controller *c, uint32_t flags)
 	r = mapper_resume(c->target, flags);
 	c->busy_since = 0;
 	if (r == 0 && node) {
-		c->place->node_live = node;
+		arena_tell(&c->place->node_live, node);
 		c->place->node_loaded = 0;
 	}
 	return r;
@@ -56,12 +56,12 @@ static bool begin(struct controller *c)
 	c->block_size = prng_one_in(&c->prng, 4) ? 4096 : 512;
 	/* the last one's minor may still be on its way back, which device-mapper calls ENXIO */
 	while ((r = mapper_create(c->target)) == -ENXIO && arena_now_ms() < deadline)
-		arena_rest(1);
+		arena_rest(20);
 	if (r < 0 || (r = load(c, false)) < 0 || (r = resume(c, 0)) < 0) {
 		arena_wrong("target %u cannot be created: %s", c->target, strerrorname_np(-r));
 		return false;
 	}
-	c->place->open = true;
+	arena_tell(&c->place->open, true);
 	return true;
 }
 
@@ -73,7 +73,7 @@ static void await_submitters(struct controller *c)
 		if (arena_now_ms() >= deadline)
 			arena_wrong("target %u has failed, and %u submitters still wait",
 				    c->target, c->place->inside);
-		arena_rest(1);
+		arena_rest(5);
 	}
 }
 
@@ -89,7 +89,7 @@ static void await_gone(struct controller *c, bool deferred)
 		if (r != -EBUSY || arena_now_ms() >= deadline)
 			arena_wrong("target %u has no user any more, and is not removed: %s",
 				    c->target, strerrorname_np(-r));
-		arena_rest(1);
+		arena_rest(5);
 	}
 	c->place->node_live = 0;
 	c->place->node_loaded = 0;
@@ -210,8 +210,9 @@ static void live(struct controller *c)
 	unsigned steps = 1 + prng_small(&c->prng, 400);
 
 	for (unsigned i = 0; i < steps && !arena->stop && !arena->quit; i++) {
-		/* the target's users need some time between, and the machine's other half too */
-		arena_rest(prng_small(&c->prng, 100));
+		/* each takes as long as hundreds of its users' operations; and a suspend stops them */
+		arena_rest_operations(prng_small(&c->prng,
+						 mapper_is_suspended(c->target) ? 1000 : 30000));
 		if (prng_one_in(&c->prng, 50)) {
 			if (!do_remove(c))
 				return;

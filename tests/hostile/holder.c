@@ -37,14 +37,14 @@ static void do_open(struct holder *h)
 		node += prng_below(&h->prng, 5) - 2;
 	else if (prng_one_in(&h->prng, 8))
 		node = h->place->node_loaded;
-	if (prng_one_in(&h->prng, 2))
+	/* else who finds nothing waits, until it is nudged */
+	if (!prng_one_in(&h->prng, 6))
 		flags |= O_NONBLOCK;
 	arena_node(path, sizeof(path), h->target, node);
 	fd = tally_count(TALLY_OPEN, open(path, flags | O_CLOEXEC));
 	keep(h, fd);
-	/* between two lives there is nothing to do */
-	if (fd < 0)
-		arena_rest(1 + prng_below(&h->prng, 4));
+	if (fd < 0 && node == h->place->node_live)
+		arena_rest_without_node(h->place);
 }
 
 /* The node may have gone, or be another target's. */
@@ -70,12 +70,33 @@ static void do_close(struct holder *h)
 		tally_count(TALLY_CLOSE, close(fd));
 }
 
-/* A channel that carries nothing any more is worth few operations. */
-static bool is_over(int fd)
+/* What a channel says right now. */
+static short look(int fd)
 {
-	struct pollfd p = { .fd = fd };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL);
+	return tally_count(TALLY_POLL, poll(&p, 1, 0)) > 0 ? p.revents : 0;
+}
+
+/*
+ * A channel that carries nothing any more is worth few operations, and keeps newer ones from
+ * requests: it mostly goes, and this returns another, or -1. Tells whether there is something to be
+ * read, as far as it looked.
+ */
+static int choose_channel(struct holder *h, bool *ret_readable)
+{
+	int fd = slots_look(&h->prng, h->target);
+	short events = POLLIN;
+
+	if (fd >= 0 && !prng_one_in(&h->prng, 4))
+		events = look(fd);
+	if (events & (POLLERR | POLLHUP | POLLNVAL) && !prng_one_in(&h->prng, 4)) {
+		if (slots_take_this(h->target, fd))
+			tally_count(TALLY_CLOSE, close(fd));
+		fd = slots_look(&h->prng, h->target);
+	}
+	*ret_readable = events;
+	return fd;
 }
 
 bool holder_knows(const struct holder *h, int fd)
@@ -93,15 +114,24 @@ static bool is_worth_writing(struct holder *h, int fd)
 	return holder_knows(h, fd) || prng_one_in(&h->prng, 16);
 }
 
+/* Where there is nothing to be read, a read is one time in many, as it may have to wait. */
+static void read_or_write(struct holder *h, int fd, bool readable)
+{
+	if (readable ? prng_below(&h->prng, 100) < 50 : prng_one_in(&h->prng, 8))
+		misread(h, fd);
+	else if (is_worth_writing(h, fd))
+		miswrite(h, fd);
+	else if (readable)
+		misread(h, fd);
+	else
+		misuse(h, fd);
+}
+
 static void step(struct holder *h)
 {
 	unsigned choice = prng_below(&h->prng, 1000);
-	int fd = slots_look(&h->prng, h->target);
-
-	if (fd >= 0 && prng_one_in(&h->prng, 2) && is_over(fd)) {
-		do_close(h);
-		fd = slots_look(&h->prng, h->target);
-	}
+	bool readable;
+	int fd = choose_channel(h, &readable);
 
 	if (fd < 0 || choice < 40)
 		do_open(h);
@@ -119,10 +149,8 @@ static void step(struct holder *h)
 		child_disturb(h);
 	else if (choice < 220)
 		misuse(h, fd);
-	else if (choice < 600 || !is_worth_writing(h, fd))
-		misread(h, fd);
 	else
-		miswrite(h, fd);
+		read_or_write(h, fd, readable);
 }
 
 static void *holder_run(void *userdata)
@@ -131,14 +159,17 @@ static void *holder_run(void *userdata)
 
 	arena_name_thread("hostile", h->target, h->index);
 	while (!arena->stop && !arena->quit) {
-		h->beats++;
-		if (h->place->mood & MOOD_HOSTILE) {
+		unsigned mood = h->place->mood;
+
+		if (mood & MOOD_HOSTILE) {
+			h->beats++;
 			step(h);
 			continue;
 		}
 		slots_close_all(h->target);
 		child_end_all(h);
-		arena_rest(5);
+		h->beats = 0;
+		arena_rest_while(&h->place->mood, mood);
 	}
 	slots_close_all(h->target);
 	child_end_all(h);

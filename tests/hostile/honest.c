@@ -20,6 +20,8 @@
 #define BUF_BYTES (sizeof(struct dm_user_message) + DM_USER_MAX_IO_BYTES)
 /* More pieces than that are no other case. */
 #define PIECES_MAX 100
+/* So long one waits for a request before it looks whether it is to go on. */
+#define IDLE_MS 50
 
 #define KNOWN_FLAGS (0x7ffffULL | DM_USER_REQ_MAP_FLAG_REPEAT)
 
@@ -265,9 +267,9 @@ static bool channel_open(struct honest *h)
 	char path[64];
 
 	arena_node(path, sizeof(path), h->target, h->place->node_live);
-	h->fd = tally_count(TALLY_HONEST_OPEN,
-			    open(path, O_RDWR | O_CLOEXEC |
-					 (prng_one_in(&h->prng, 2) ? O_NONBLOCK : 0)));
+	h->nonblock = prng_one_in(&h->prng, 2);
+	h->fd = tally_count(TALLY_HONEST_OPEN, open(path, O_RDWR | O_CLOEXEC |
+							  (h->nonblock ? O_NONBLOCK : 0)));
 	if (h->fd < 0)
 		return false;
 	h->chunk = prng_one_in(&h->prng, 3) ? 1 + prng_small(&h->prng, 8192) : 0;
@@ -279,6 +281,17 @@ static bool channel_open(struct honest *h)
 	return true;
 }
 
+/* Whether a read() would find something, or say soon that there is nothing. */
+static bool has_to_read(struct honest *h)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLIN };
+
+	if ((h->batch && h->have) || (h->nonblock && h->nr_pending))
+		return true;
+	/* it would wait for more, but those who were read wait for their answer */
+	return tally_count(TALLY_HONEST_POLL, poll(&p, 1, h->nr_pending ? 0 : IDLE_MS)) > 0;
+}
+
 /* Whether the channel can go on. */
 static bool serve_once(struct honest *h)
 {
@@ -286,11 +299,7 @@ static bool serve_once(struct honest *h)
 	int r = 0;
 
 	if (h->nr_pending < h->patience) {
-		/* a read() would wait for more, but those who were read wait for their answer */
-		struct pollfd p = { .fd = h->fd, .events = POLLIN };
-
-		idle = !(h->batch && h->have) &&
-		       tally_count(TALLY_HONEST_POLL, poll(&p, 1, h->nr_pending ? 0 : 5)) <= 0;
+		idle = !has_to_read(h);
 		if (!idle)
 			r = read_some(h);
 		if (r == -EAGAIN) {
@@ -308,7 +317,7 @@ static void serve(struct honest *h)
 	unsigned rounds = prng_small(&h->prng, 2000);
 
 	if (!channel_open(h)) {
-		arena_rest(5);
+		arena_rest_without_node(h->place);
 		return;
 	}
 	while (rounds-- && (h->place->mood & MOOD_HONEST) && !arena->stop && !arena->quit) {
@@ -330,11 +339,15 @@ static void *honest_run(void *userdata)
 
 	arena_name_thread("honest", h->target, h->index);
 	while (!arena->stop && !arena->quit) {
-		h->beats++;
-		if (h->place->mood & MOOD_HONEST)
+		unsigned mood = h->place->mood;
+
+		if (mood & MOOD_HONEST) {
+			h->beats++;
 			serve(h);
-		else
-			arena_rest(5);
+			continue;
+		}
+		h->beats = 0;
+		arena_rest_while(&h->place->mood, mood);
 	}
 	return NULL;
 }

@@ -25,6 +25,7 @@ struct honest {
 	char *buf;         /* a header and the largest payload */
 	/* of the channel that it holds */
 	int fd;
+	bool nonblock;
 	size_t chunk;      /* bytes that a read() or write() has at most */
 	bool batch;        /* whole messages, several a read() */
 	size_t have;       /* bytes in buf */

@@ -50,7 +50,7 @@ static const char usage[] =
 static int run_honest(void)
 {
 	static struct honest all[TARGETS_MAX * THREADS_MAX];
-	static unsigned seen[TARGETS_MAX * THREADS_MAX];
+	static struct nudge nudges[TARGETS_MAX * THREADS_MAX];
 	unsigned n = arena->targets * arena->threads;
 
 	for (unsigned i = 0; i < n; i++)
@@ -58,7 +58,7 @@ static int run_honest(void)
 	while (!arena->stop && !arena->quit) {
 		arena_rest(NUDGE_MS);
 		for (unsigned i = 0; i < n; i++)
-			nudge_if_still(all[i].thread, all[i].beats, &seen[i]);
+			nudge_if_still(&nudges[i], all[i].thread, all[i].beats);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		pthread_kill(all[i].thread, SIGUSR1);
@@ -70,7 +70,7 @@ static int run_honest(void)
 static int run_hostile(void)
 {
 	static struct holder all[TARGETS_MAX * THREADS_MAX];
-	static unsigned seen[TARGETS_MAX * THREADS_MAX];
+	static struct nudge nudges[TARGETS_MAX * THREADS_MAX];
 	unsigned n = arena->targets * arena->threads;
 	struct prng prng = prng_new(arena->seed, PRNG_FAULTS, 0, 0);
 
@@ -84,7 +84,7 @@ static int run_hostile(void)
 		arena_rest(NUDGE_MS);
 		memory_cut_file(&all[prng_below(&prng, n)].memory);
 		for (unsigned i = 0; i < n; i++)
-			nudge_if_still(all[i].thread, all[i].beats, &seen[i]);
+			nudge_if_still(&nudges[i], all[i].thread, all[i].beats);
 	}
 	for (unsigned i = 0; i < n; i++)
 		holder_join(&all[i]);

@@ -37,6 +37,9 @@ static char *map_pages(size_t len, int fd)
 		 MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED), fd, 0);
 	if (p != MAP_FAILED && fd < 0)
 		memset(p, PATTERN_HELD, len);
+	/* children use none of it; and what a fork has shared costs a page fault a page to get back */
+	if (p != MAP_FAILED)
+		madvise(p, len, MADV_DONTFORK);
 	return p;
 }
 
@@ -57,11 +60,12 @@ int memory_init(struct memory *m)
 	if (m->memfd < 0 || ftruncate(m->memfd, 2 * MEMORY_PAGE) < 0)
 		return -errno;
 	m->good = map_pages(MEMORY_GOOD_BYTES, -1);
+	m->giant = map_pages(MEMORY_GOOD_BYTES, -1);
 	m->half = map_pages(MEMORY_PAGE, -1);
 	m->readonly = map_pages(2 * MEMORY_PAGE, -1);
 	m->file = map_pages(2 * MEMORY_PAGE, m->memfd);
-	if (m->good == MAP_FAILED || m->half == MAP_FAILED || m->readonly == MAP_FAILED ||
-	    m->file == MAP_FAILED)
+	if (m->good == MAP_FAILED || m->giant == MAP_FAILED || m->half == MAP_FAILED ||
+	    m->readonly == MAP_FAILED || m->file == MAP_FAILED)
 		return -errno;
 	if (mprotect(m->readonly, 2 * MEMORY_PAGE, PROT_READ) < 0)
 		return -errno;

@@ -15,6 +15,7 @@
 struct memory {
 	/* each with a page behind it that is not there */
 	char *good;     /* MEMORY_GOOD_BYTES */
+	char *giant;    /* as many, all PATTERN_HELD but for a header in front */
 	char *half;     /* a page, of which an end is used */
 	char *readonly; /* two pages */
 	char *file;     /* two pages of `memfd`, which may be shorter */

@@ -62,7 +62,8 @@ static void change_mood(struct controller *c)
 					  MOOD_HONEST | MOOD_HOSTILE, MOOD_HONEST | MOOD_HOSTILE,
 					  MOOD_HONEST | MOOD_HOSTILE, MOOD_HONEST | MOOD_HOSTILE };
 
-	c->place->mood = moods[prng_below(&c->messages, sizeof(moods) / sizeof(*moods))];
+	arena_tell(&c->place->mood,
+		   moods[prng_below(&c->messages, sizeof(moods) / sizeof(*moods))]);
 	c->mood_until = arena_now_ms() + 1 + prng_small(&c->messages, 2000);
 }
 
@@ -99,7 +100,7 @@ void *messenger_run(void *userdata)
 
 	arena_name_thread("message", c->target, 0);
 	while (!arena->stop && !arena->quit) {
-		arena_rest(prng_small(&c->messages, 50));
+		arena_rest_operations(prng_small(&c->messages, 1000));
 		step(c, &next_fail);
 	}
 	/* the other thread may be in a suspend, which has to end before the target can */

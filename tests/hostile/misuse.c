@@ -136,8 +136,8 @@ static void do_fcntl(struct holder *h, int fd)
 	switch (prng_below(&h->prng, 9)) {
 	case 0:
 	case 1:
-		tally_count(TALLY_FCNTL, fcntl(fd, F_SETFL, prng_one_in(&h->prng, 2) ? O_NONBLOCK :
-										       O_APPEND));
+		tally_count(TALLY_FCNTL, fcntl(fd, F_SETFL, prng_one_in(&h->prng, 4) ? O_APPEND :
+										       O_NONBLOCK));
 		break;
 	case 2:
 		tally_count(TALLY_FCNTL, fcntl(fd, F_SETFL, O_DIRECT | O_NOATIME));

@@ -6,6 +6,9 @@
 
 #include <signal.h>
 
+/* A signal costs more than many a system call, and who waits for work costs nothing. */
+#define PATIENCE 4
+
 static void ignore(int signal)
 {
 }
@@ -19,9 +22,11 @@ void nudge_init(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-void nudge_if_still(pthread_t thread, unsigned beats, unsigned *seen)
+void nudge_if_still(struct nudge *n, pthread_t thread, unsigned beats)
 {
-	if (beats == *seen)
+	if (beats && beats == n->beats && ++n->times >= PATIENCE)
 		pthread_kill(thread, SIGUSR1);
-	*seen = beats;
+	if (beats != n->beats)
+		n->times = 0;
+	n->beats = beats;
 }

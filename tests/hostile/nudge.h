@@ -8,7 +8,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* For all threads of a process: SIGUSR1 interrupts system calls, and does nothing else. */
+/* Of a thread: what it was at, and how often it was found there. */
+struct nudge {
+	unsigned beats, times;
+};
+
 void nudge_init(void);
-/* `beats` counts what the thread has done; `seen` is this function's own. */
-void nudge_if_still(pthread_t thread, unsigned beats, unsigned *seen);
+/*
+ * To be called now and then. `beats` is another each time that the thread comes on, and 0 while it
+ * rests.
+ */
+void nudge_if_still(struct nudge *n, pthread_t thread, unsigned beats);

@@ -40,6 +40,17 @@ int slots_take(struct prng *p, unsigned target)
 	return -1;
 }
 
+bool slots_take_this(unsigned target, int fd)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		int value = fd + 1;
+
+		if (atomic_compare_exchange_strong(&slots[target][i], &value, 0))
+			return true;
+	}
+	return false;
+}
+
 int slots_put(struct prng *p, unsigned target, int fd)
 {
 	return atomic_exchange(&slots[target][prng_below(p, SLOTS)], fd + 1) - 1;

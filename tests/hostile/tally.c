@@ -22,6 +22,11 @@ long tally_count(enum tally_kind kind, long result)
 	return result < 0 ? -error : result;
 }
 
+const char *tally_name(enum tally_kind kind)
+{
+	return names[kind];
+}
+
 static void print_kind(FILE *f, const char *name, atomic_ullong *counts)
 {
 	unsigned long long sum = 0;

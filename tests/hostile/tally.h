@@ -55,4 +55,5 @@ struct tally {
 
 /* `result` as a system call's wrapper returns it, with errno. Returns it, or -errno. */
 long tally_count(enum tally_kind kind, long result);
+const char *tally_name(enum tally_kind kind);
 void tally_print(FILE *f, struct tally *t);

@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "expect.h"
 #include "mapper.h"
 
 /* Longer than anything may take that the program itself has a deadline for. */
 #define STILL_MS 180000
 #define SAY_EVERY_MS 60000
+#define LOOK_EVERY_MS 100
 
 static void print_file(const char *directory, const char *name)
 {
@@ -109,29 +111,64 @@ static unsigned reap(pid_t pids[WATCH_PROCESSES])
 	return left;
 }
 
+/**
+ * struct progress - how the program comes on; times in ms
+ * @begin:	of the program
+ * @looked:	last
+ * @moved:	when operations were last seen to become more
+ * @said:	when their number was last printed
+ * @operations:	when last looked at
+ */
+struct progress {
+	uint64_t begin, looked, moved, said;
+	unsigned long long operations;
+};
+
+static void look(struct progress *p)
+{
+	unsigned long long operations = arena->operations;
+	uint64_t now = arena_now_ms(), ms = now - p->looked + 1;
+
+	/* mostly what it was, because a moment's rate is as often far off */
+	arena->rate = (arena->rate * 3 + (operations - p->operations) * 1000 / ms) / 4;
+	if (operations != p->operations)
+		p->moved = now;
+	p->operations = operations;
+	p->looked = now;
+	if (arena->seconds && now - p->begin >= arena->seconds * 1000ULL)
+		arena->stop = true;
+	if (now - p->moved >= STILL_MS)
+		arena_wrong("nothing moves");
+	if (now - p->said >= SAY_EVERY_MS) {
+		p->said = now;
+		printf("# %llu operations in %llu s\n", operations,
+		       (unsigned long long)(now - p->begin) / 1000);
+		fflush(stdout);
+	}
+}
+
+static void sum_up(const struct progress *p)
+{
+	unsigned long long operations = arena->operations, ms = arena_now_ms() - p->begin;
+
+	tally_print(stdout, &arena->tally);
+	if (operations >= EXPECT_OPERATIONS && !expect_all(stdout, &arena->tally))
+		arena->wrong = true;
+	printf("%llu operations in %llu s (%llu a second), seed %llu: %s\n", operations, ms / 1000,
+	       operations * 1000 / (ms + 1), (unsigned long long)arena->seed,
+	       arena->wrong ? "WRONG" : "nothing went wrong");
+}
+
 int watch_until_end(const pid_t started[WATCH_PROCESSES])
 {
-	uint64_t begin = arena_now_ms(), moved = begin, said = begin, now;
-	unsigned long long before = 0;
+	uint64_t now = arena_now_ms();
+	struct progress progress = { .begin = now, .looked = now, .moved = now, .said = now };
 	pid_t pids[WATCH_PROCESSES];
 
 	memcpy(pids, started, sizeof(pids));
 	while (reap(pids) && !arena->wrong) {
-		arena_rest(100);
-		now = arena_now_ms();
-		if (arena->seconds && now - begin >= arena->seconds * 1000ULL)
-			arena->stop = true;
-		if (arena->operations != before)
-			moved = now;
-		before = arena->operations;
-		if (now - moved >= STILL_MS)
-			arena_wrong("nothing moves");
-		if (now - said >= SAY_EVERY_MS) {
-			said = now;
-			printf("# %llu operations in %llu s\n", before,
-			       (unsigned long long)(now - begin) / 1000);
-			fflush(stdout);
-		}
+		arena_rest(LOOK_EVERY_MS);
+		look(&progress);
 	}
 	if (arena->wrong) {
 		report(pids);
@@ -141,9 +178,6 @@ int watch_until_end(const pid_t started[WATCH_PROCESSES])
 				kill(pids[i], SIGKILL);
 		}
 	}
-	tally_print(stdout, &arena->tally);
-	printf("%llu operations in %llu s, seed %llu: %s\n", (unsigned long long)arena->operations,
-	       (unsigned long long)(arena_now_ms() - begin) / 1000,
-	       (unsigned long long)arena->seed, arena->wrong ? "WRONG" : "nothing went wrong");
+	sum_up(&progress);
 	return arena->wrong;
 }
