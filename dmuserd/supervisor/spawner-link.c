@@ -39,6 +39,7 @@ struct child {
 	struct spawner_link *link;
 	char name[SPAWNER_NAME_SIZE];
 	bool dead;
+	bool held;      /* will be watched */
 	bool forgotten; /* nobody asks any more; goes when it is dead */
 	bool told;      /* `exited` was called */
 	int status;
@@ -278,7 +279,7 @@ static void on_child_after_loss(void *userdata, const struct spawner_reply *repl
 	const struct child *c = child_find(link, reply->name);
 
 	closep(&pidfd);
-	if (c && !c->exited && !c->forgotten) {
+	if (c && !c->exited && !c->held && !c->forgotten) {
 		spawner_kill(link, reply->name);
 		spawner_forget(link, reply->name);
 	}
@@ -634,6 +635,16 @@ int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn
 
 		return r < 0 ? r : 0;
 	}
+	return 0;
+}
+
+int spawner_hold(struct spawner_link *link, const char *name)
+{
+	struct child *c = child_find(link, name);
+
+	if (!c)
+		return -ESRCH;
+	c->held = true;
 	return 0;
 }
 

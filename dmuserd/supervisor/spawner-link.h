@@ -40,6 +40,8 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 		 void *userdata);
 /* Takes over a child that LIST found. */
 int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata);
+/* Somebody will watch this one that LIST found alive: until then a new connection does not end it as nobody's. */
+int spawner_hold(struct spawner_link *link, const char *name);
 int spawner_kill(struct spawner_link *link, const char *name);
 /* No more callbacks for this child; its entry is dropped once it is dead. */
 int spawner_forget(struct spawner_link *link, const char *name);

@@ -418,6 +418,9 @@ static void on_child(void *userdata, const struct spawner_reply *told, int pidfd
 
 	if (told->role != SPAWNER_WORKER)
 		return;
+	/* It is watched when the targets are known, too; a spawner may be lost and found before that. */
+	if (told->alive)
+		(void)spawner_hold(a->set->manager->spawner, told->name);
 	c = calloc(1, sizeof(*c));
 	if (!c) {
 		give_up(a, -ENOMEM, "workers");

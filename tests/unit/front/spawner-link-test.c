@@ -600,6 +600,32 @@ static void a_list_that_nobody_is_left_to_answer_fails(void **state)
 	assert_int_equal(spawn_until("w1", from_now(FAR_USEC)), -ENOTCONN);
 }
 
+/* What an earlier supervisor has left is taken over only when all of it is known. */
+static void one_that_is_held_outlives_a_new_connection(void **state)
+{
+	struct spawner_request request;
+	struct spawner_reply reply;
+
+	list();
+	request = asked(SPAWNER_LIST, "");
+	answer_child(request.serial, "w1", true, 0);
+	answer_child(request.serial, "w2", true, 0);
+	reply = make(SPAWNER_LISTED, request.serial, "");
+	answer(&reply, false);
+	assert_int_equal(spawner_hold(t.link, "w1"), 0);
+	assert_int_equal(spawner_hold(t.link, "w3"), -ESRCH);
+	hang_up();
+	accept_again();
+	request = asked(SPAWNER_LIST, "");
+	answer_child(request.serial, "w1", true, 0);
+	answer_child(request.serial, "w2", true, 0);
+	asked(SPAWNER_KILL, "w2");
+	asked_nothing();
+	assert_int_equal(spawner_watch(t.link, "w1", on_exited, &told), 0);
+	tell_exited("w1", 7);
+	assert_int_equal(told.exited, 1);
+}
+
 static void nothing_is_lost_when_the_spawner_does_not_read(void **state)
 {
 	const int n = 1500;
@@ -637,6 +663,7 @@ int main(void)
 		TEST(a_list_that_was_hung_up_on_is_asked_for_again),
 		TEST(a_list_that_is_hung_up_on_twice_says_what_that_means),
 		TEST(a_list_that_nobody_is_left_to_answer_fails),
+		TEST(one_that_is_held_outlives_a_new_connection),
 		TEST(nothing_is_lost_when_the_spawner_does_not_read),
 	};
 

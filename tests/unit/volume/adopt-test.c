@@ -46,7 +46,9 @@ static void a_volume_in_use_is_taken_over(void **state)
 	v = find_data();
 	assert_non_null(v);
 	assert_int_equal(v->state, VOLUME_DEGRADED);
+	assert_false(world_child(uuid)->held);
 	run_until_state(v, VOLUME_ACTIVE);
+	assert_true(world_child(uuid)->held);
 	volume_get_info(v, &info);
 	assert_string_equal(info.uuid, uuid);
 	assert_int_equal(info.worker_pid, worker);

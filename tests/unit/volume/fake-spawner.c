@@ -285,6 +285,16 @@ int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn
 	return 0;
 }
 
+int spawner_hold(struct spawner_link *link, const char *name)
+{
+	struct world_child *c = world_child(name);
+
+	if (!c)
+		return -ESRCH;
+	c->held = true;
+	return 0;
+}
+
 int spawner_kill(struct spawner_link *link, const char *name)
 {
 	struct world_child *c = world_child(name);

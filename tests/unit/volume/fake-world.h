@@ -64,7 +64,7 @@ struct world_child {
 	pid_t pid;
 	int pidfd;
 	uid_t uid;
-	bool alive, forgotten, holds_memory;
+	bool alive, forgotten, holds_memory, held;
 	int status;
 	uint64_t memory_max, memlock_max;
 	uint32_t requests_max; /* of its setup */
