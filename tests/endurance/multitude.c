@@ -101,7 +101,10 @@ static void come_and_go(unsigned n)
 	}
 }
 
-/* What one target and its device take is tens of KiB; a hundred bytes each that stay would be seen. */
+/*
+ * What one target and its device take is tens of KiB. Of each of a thousand 1,200 bytes that stay are seen, and of
+ * ten thousand 210.
+ */
 static void in_turn(unsigned n)
 {
 	const long bound_kib = n / 10 + 1024;
