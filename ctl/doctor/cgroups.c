@@ -192,7 +192,7 @@ static unsigned int count_empty(struct probe *probe, const char *base, struct fi
 		if (n++ == 0)
 			finding_advise(f,
 				       "if no volume is just being made: find %s/%s -depth -type d "
-				       "-exec rmdir {} \\;",
+				       "-exec rmdir {} +",
 				       base, entry->d_name);
 	}
 	return n;

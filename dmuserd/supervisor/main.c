@@ -237,7 +237,8 @@ static int check_libexec_dir(struct supervisor *s)
 		return 0;
 	log_print(LOG_ERR, "libexec_dir %s: %s; dmuserd's programs in another directory DIR are found by "
 			   "--set libexec_dir=DIR", path, strerror(-r));
-	return stays(s, r);
+	/* Anything else, too many open files say, may be over by the next start. */
+	return r == -ENOENT || r == -ENOTDIR ? stays(s, r) : r;
 }
 
 /* Whoever takes over removes what the other one has made. */

@@ -163,7 +163,7 @@ static void groups_without_a_process_are_left_over(void **state)
 	look(check_left_over_cgroups, VERDICT_OK, "none", "");
 	tree_file(ROOT "/dmuser/c2/cgroup.events", "populated 0\nfrozen 0\n");
 	look(check_left_over_cgroups, VERDICT_WARN, "1 below " ROOT "/dmuser holds no process",
-	     "find " ROOT "/dmuser/c2 -depth -type d -exec rmdir {} \\;");
+	     "find " ROOT "/dmuser/c2 -depth -type d -exec rmdir {} +");
 }
 
 static void little_memory_is_told(void **state)
