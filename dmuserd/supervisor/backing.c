@@ -190,6 +190,12 @@ static int allocate(const struct backing_request *request, int fd)
 	return ftruncate(fd, (off_t)request->size_bytes) < 0 ? -errno : 0;
 }
 
+/* Where a file would be one of memory, and the name is a mistyped device's. /dev/shm is meant for files. */
+static bool is_among_devices(const char *path)
+{
+	return strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
+}
+
 /*
  * Made and locked. Until the maker has its lock the image is empty, which no other takes: one who has opened
  * and locked it first lets go at once, and is waited for. What is removed again is therefore nobody else's.
@@ -201,6 +207,9 @@ static int make(const struct backing_request *request, int *ret_fd, struct failu
 
 	if (request->read_only)
 		return REFUSE("%s does not exist, and a read-only volume needs its content",
+			      request->path);
+	if (is_among_devices(request->path))
+		return REFUSE("%s does not exist: there is no such device, and files are not made in /dev",
 			      request->path);
 	fd = open_path(request->path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)

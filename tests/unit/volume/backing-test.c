@@ -289,6 +289,20 @@ static void a_missing_image_is_not_made_for_reading(void **state)
 	assert_int_equal(access(image, F_OK), -1);
 }
 
+/* A device's name that was mistyped, or whose driver is not loaded: a file there would be one in memory. */
+static void a_missing_device_is_not_made_as_a_file(void **state)
+{
+	static const char path[] = "/dev/dmuser-test-no-such-device";
+	struct backing_request request = ask(MIB);
+	bool made;
+
+	request.path = path;
+	refuse(&request, "there is no such device");
+	made = access(path, F_OK) == 0;
+	unlink(path);
+	assert_false(made);
+}
+
 static void an_image_that_cannot_be_so_large_is_not_left_behind(void **state)
 {
 	struct backing_request request = ask((uint64_t)INT64_MAX + 1);
@@ -595,6 +609,7 @@ int main(void)
 		T(a_missing_image_without_a_size_is_refused),
 		T(a_missing_image_is_not_made_for_others_than_root),
 		T(a_missing_image_is_not_made_for_reading),
+		T(a_missing_device_is_not_made_as_a_file),
 		T(an_image_that_cannot_be_so_large_is_not_left_behind),
 		T(an_image_of_another_uid_is_refused),
 		T(an_image_of_the_callers_own_is_taken),
