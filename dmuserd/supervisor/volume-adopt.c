@@ -221,8 +221,8 @@ void volume_adopt_finished(struct volume *v, int r)
 
 static void release_left(struct volume *v, uint64_t timeout_ms)
 {
-	forget_left(v);
 	volume_begin_release(v, timeout_ms);
+	forget_left(v);
 }
 
 static void go_on(struct volume *v)

@@ -10,6 +10,7 @@
 #include "dmuserd/supervisor/volume-internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -72,6 +73,9 @@ void volume_begin_release(struct volume *v, uint64_t timeout_ms)
 	if (v->awaits_worker)
 		worker_cancel_step(v->worker);
 	v->awaits_worker = false;
+	/* Nobody takes it over any more. Why it was degraded is what is left to say. */
+	if (v->operation == OPERATION_ADOPT)
+		snprintf(v->error, sizeof(v->error), "%s", v->left ? v->left->error : "");
 
 	v->operation = OPERATION_UNWIND;
 	v->steps = volume_create_steps;

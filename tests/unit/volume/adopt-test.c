@@ -236,6 +236,57 @@ static void a_container_that_ended_meanwhile_ends_its_volume(void **state)
 	run_until_no_volume();
 }
 
+/* Its device is in use, so that it goes on for as long as that. */
+static void one_that_is_being_released_is_not_being_taken_over(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB);
+	pid_t pid = start_container();
+	struct world_device *d;
+	struct volume_info info;
+	struct caller c;
+
+	assert_int_equal(create(&c, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &c.done);
+	d = world_device(c.volume->uuid);
+	d->open_count = 1;
+	world_stop();
+	end_container(pid);
+	world_start();
+	volume_get_info(find_data(), &info);
+	assert_non_null(strstr(info.error, "taken over"));
+	run_until_state(find_data(), VOLUME_RELEASING);
+	volume_get_info(find_data(), &info);
+	assert_null(info.error);
+	world_restart();
+	run_until_state(find_data(), VOLUME_RELEASING);
+	volume_get_info(find_data(), &info);
+	assert_null(info.error);
+	world_close_device(d);
+	run_until_no_volume();
+}
+
+static void one_that_is_released_still_says_why_it_was_degraded(void **state)
+{
+	struct volume_info info;
+	struct world_device *d;
+	struct volume *v;
+	struct caller c;
+	char uuid[40];
+
+	v = new_volume(&c, uuid);
+	d = world_device(uuid);
+	d->open_count = 1;
+	world_kill(world_child(uuid), SIGSYS);
+	run_until_state(v, VOLUME_DEGRADED);
+	assert_int_equal(release(&c, v, 600000), 0);
+	world_restart();
+	run_until_state(find_data(), VOLUME_RELEASING);
+	volume_get_info(find_data(), &info);
+	assert_non_null(strstr(info.error, "SIGSYS"));
+	world_close_device(d);
+	run_until_no_volume();
+}
+
 static void a_container_that_lives_is_watched_again(void **state)
 {
 	struct volume_spec spec = spec_of("data", "memory", MIB);
@@ -596,6 +647,8 @@ int main(void)
 		WORLD_TEST(a_worker_that_died_meanwhile_leaves_a_degraded_volume),
 		WORLD_TEST(why_a_volume_is_degraded_outlasts_everybody),
 		WORLD_TEST(a_container_that_ended_meanwhile_ends_its_volume),
+		WORLD_TEST(one_that_is_being_released_is_not_being_taken_over),
+		WORLD_TEST(one_that_is_released_still_says_why_it_was_degraded),
 		WORLD_TEST(a_container_that_lives_is_watched_again),
 		WORLD_TEST(a_binding_outlives_the_supervisor),
 		WORLD_TEST(a_worker_that_is_not_confined_any_more_is_killed),
