@@ -164,6 +164,10 @@ static const struct wording spawner_missing = {
 	"", EXIT_FAILED, "dmuserd can start no process, as its spawner is not there: {reason}",
 	"{restart}; volumes that there are live on"
 };
+/* The reason says what to do, and no process was started. */
+static const struct wording backend_incomplete = {
+	"", EXIT_FAILED, "{reason}", "'dmuserctl doctor' looks for what else is not there"
+};
 static const struct wording value_refused = {
 	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
 	"the command's --help tells what it may be"
@@ -258,6 +262,15 @@ static bool is_without_spawner(const struct matter *m)
 	return strstr(object_string(m->parameters, "reason", ""), "start dmuser-spawner");
 }
 
+static const struct wording *choose_backend_failed(const struct matter *m)
+{
+	const char *reason = object_string(m->parameters, "reason", "");
+
+	if (is_without_spawner(m))
+		return &spawner_missing;
+	return strstr(reason, " is not complete: ") ? &backend_incomplete : NULL;
+}
+
 static const struct wording *choose_held(const struct matter *m)
 {
 	return m->c->found && m->c->found->user.who[0] ? &device_held : &backing_held;
@@ -285,7 +298,7 @@ static const struct wording *choose(const char *error, const struct matter *m)
 	if (strcmp(error, "io.dmuser.InvalidSize") == 0)
 		return create ? choose_out_of_range(m) : NULL;
 	if (strcmp(error, "io.dmuser.BackendFailed") == 0)
-		return is_without_spawner(m) ? &spawner_missing : NULL;
+		return choose_backend_failed(m);
 	if (strcmp(error, "io.dmuser.QuotaExceeded") == 0)
 		return choose_limit(m);
 	if (strcmp(error, "org.varlink.service.InvalidParameter") != 0)

@@ -306,8 +306,15 @@ int volume_start_spawn(struct volume *v)
 	int r;
 
 	fill_request(v, &request);
+	const char *type = v->spec.backend->manifest.type, *unopened;
 	r = worker_spawn(v->worker, v->spec.backend, &request, v->resources,
-			 volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms));
+			 volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms),
+			 &unopened);
+	if (r < 0 && unopened)
+		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
+				   "backend %s is not complete: %s: %s; install it again, or "
+				   "remove its manifest, %s.json",
+				   type, unopened, strerror(-r), type);
 	return r < 0 ? fail_worker(v, r, strerror(-r)) : STEP_PENDING;
 }
 

@@ -309,15 +309,18 @@ static int open_program(const char *path, int *ret_fd)
 }
 
 int worker_spawn(struct worker *w, const struct backend *backend, struct spawner_request *request,
-		 const int *resources, uint64_t deadline_usec)
+		 const int *resources, uint64_t deadline_usec, const char **ret_unopened)
 {
 	_cleanup_(closep) int executable = -EBADF, profile = -EBADF;
 	int fds[SPAWNER_FD_RESOURCES + CONFINE_RESOURCES_MAX], r;
 	size_t n = SPAWNER_FD_RESOURCES;
 
 	r = open_program(backend->executable, &executable);
-	if (r == 0)
-		r = open_program(backend->profile, &profile);
+	*ret_unopened = r < 0 ? backend->executable : NULL;
+	if (r < 0)
+		return r;
+	r = open_program(backend->profile, &profile);
+	*ret_unopened = r < 0 ? backend->profile : NULL;
 	if (r < 0)
 		return r;
 	fds[SPAWNER_FD_EXECUTABLE] = executable;

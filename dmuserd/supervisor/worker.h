@@ -40,10 +40,11 @@ int worker_prepare(struct worker *w, const struct worker_setup *setup);
 
 /*
  * The steps. Each starts, returns 0, and ends in `done`; or returns a negative errno. One at a time.
- * deadline_usec: CLOCK_MONOTONIC.
+ * deadline_usec: CLOCK_MONOTONIC. *ret_unopened, always written: the backend's file that could not
+ * be opened, or NULL.
  */
 int worker_spawn(struct worker *w, const struct backend *backend, struct spawner_request *request,
-		 const int *resources, uint64_t deadline_usec);
+		 const int *resources, uint64_t deadline_usec, const char **ret_unopened);
 int worker_await_seal(struct worker *w, uint64_t deadline_usec);
 /* Connects, and hears HELLO. attached: whether it must serve a channel already, or must not. */
 int worker_connect(struct worker *w, bool attached, uint64_t deadline_usec);

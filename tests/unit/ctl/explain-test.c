@@ -210,6 +210,20 @@ static struct explanation mismatch(const char *request, const char *existing, co
 	return e;
 }
 
+static void a_backend_that_is_not_complete_had_no_process_that_failed(void **state)
+{
+	static const char reason[] = "backend memory is not complete: /x: No such file or "
+				     "directory; install it again, or remove its manifest, "
+				     "memory.json";
+	struct explanation e;
+	char parameters[256];
+
+	snprintf(parameters, sizeof(parameters), "{\"reason\":\"%s\"}", reason);
+	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", parameters);
+	assert_string_equal(e.sentence, reason);
+	assert_non_null(strstr(e.hint, "doctor"));
+}
+
 static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
 {
 	assert_string_equal(mismatch(MEMORY(",\"size_bytes\":2097152"), MEMORY(",\"size_bytes\":1048576"),
@@ -420,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
+		cmocka_unit_test(a_backend_that_is_not_complete_had_no_process_that_failed),
 		cmocka_unit_test(what_differs_is_told_as_asked_for_and_as_it_is),
 		cmocka_unit_test(another_owner_s_volume_is_pointed_at),
 		cmocka_unit_test(a_container_is_to_end_before_its_volume_is_taken),

@@ -35,7 +35,10 @@ static const struct mishap mishaps[] = {
 	{ .name = "no path", .backend = "file", .kind = FAILURE_INVALID_OPTION, .subject = "path",
 	  .words = "path" },
 	{ .name = "no executable", .backend = "broken", .kind = FAILURE_BACKEND_FAILED,
-	  .words = "spawn: No such file" },
+	  .words = "backend broken is not complete: /nonexistent/dmuser-backend-broken: No such "
+		   "file or directory; install it again, or remove its manifest, broken.json" },
+	{ .name = "no profile", .backend = "unsealed", .kind = FAILURE_BACKEND_FAILED,
+	  .words = "backend unsealed is not complete: /nonexistent/unsealed.bpf: No such file" },
 	{ .name = "spawner gone", .spawn_refused = -ENOTCONN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "start dmuser-spawner" },
 	{ .name = "spawner of another version", .spawn_refused = -EPROTONOSUPPORT,

@@ -390,6 +390,11 @@ static struct backend backends[] = {
 		.profile = "/dev/null",
 		.manifest = { .type = "broken", .n_threads = 1 },
 	},
+	{
+		.executable = "/dev/null",
+		.profile = "/nonexistent/unsealed.bpf",
+		.manifest = { .type = "unsealed", .n_threads = 1 },
+	},
 };
 
 const struct backend *backend_find(const struct manager *m, const char *type)
