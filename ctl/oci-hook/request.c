@@ -204,15 +204,29 @@ static int take_pairs(struct reading *in, char *text)
 	return 0;
 }
 
+/*
+ * One that was taken for an option of the backend, which nobody has asked yet, may be what is
+ * missing, misspelt.
+ */
+static int refuse_missing(struct reading *in, const char *key)
+{
+	const struct request *q = in->request;
+
+	if (q->n_options == 0)
+		return refuse(in, "%s is missing", key);
+	return refuse(in, "%s is missing, and '%s' would be an option of the backend", key,
+		      q->options[0].key);
+}
+
 static int check_whole(struct reading *in)
 {
 	const struct request *q = in->request;
 	uint32_t block_size = q->block_size ? q->block_size : BLOCK_SIZE_DEFAULT;
 
 	if (!q->backend[0])
-		return refuse(in, "backend is missing");
+		return refuse_missing(in, "backend");
 	if (!q->mount[0])
-		return refuse(in, "mount is missing");
+		return refuse_missing(in, "mount");
 	if (q->size_bytes % block_size)
 		return refuse(in, "size is not a multiple of %u, the block size", block_size);
 	return 0;

@@ -93,15 +93,22 @@ static bool takes_option(const struct parser_manifest *manifest, const char *nam
 	return false;
 }
 
-/* In the order of the manifest, so that the order in which they were given makes no difference. */
-static int take_options(const struct parser_manifest *manifest, const struct parser_create *create,
-			struct volume_spec *spec, struct failure *failure)
+/* First of all: what is missing else may be what it was meant to be. */
+static int check_names(const struct parser_manifest *manifest, const struct parser_create *create,
+		       struct failure *failure)
 {
 	for (size_t i = 0; i < create->n_options; i++) {
 		if (!takes_option(manifest, create->options[i].name))
 			return failure_set(failure, FAILURE_INVALID_OPTION, create->options[i].name,
 					   "backend %s has no such option", manifest->type);
 	}
+	return 0;
+}
+
+/* In the order of the manifest, so that the order in which they were given makes no difference. */
+static int take_options(const struct parser_manifest *manifest, const struct parser_create *create,
+			struct volume_spec *spec, struct failure *failure)
+{
 	for (size_t i = 0; i < manifest->n_options; i++) {
 		const manifest_option *option = &manifest->options[i];
 		const struct worker_option *given = find_given(create, option->name);
@@ -168,6 +175,8 @@ int backend_validate(const struct backend *backend, const struct parser_create *
 	spec->backend = backend;
 	spec->read_only = create->read_only;
 	spec->keep = create->keep;
-	r = take_size(&backend->manifest, create, spec, failure);
+	r = check_names(&backend->manifest, create, failure);
+	if (r == 0)
+		r = take_size(&backend->manifest, create, spec, failure);
 	return r < 0 ? r : take_options(&backend->manifest, create, spec, failure);
 }

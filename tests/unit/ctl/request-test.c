@@ -80,6 +80,16 @@ static void bad_syntax_is_refused(void **state)
 		assert_refused(bad[i]);
 }
 
+static void a_key_that_may_be_the_missing_one_misspelt_is_named(void **state)
+{
+	assert_refused("backend=memory,mont=/data,size=1M");
+	assert_string_equal(reason, "mount is missing, and 'mont' would be an option of the backend");
+	assert_refused("bakend=memory,mount=/data");
+	assert_string_equal(reason, "backend is missing, and 'bakend' would be an option of the backend");
+	assert_refused("backend=memory");
+	assert_string_equal(reason, "mount is missing");
+}
+
 static void a_key_that_is_given_twice_is_refused(void **state)
 {
 	static const char *const twice[] = { "backend=file", "mount=/data", "size=1M", "fs=ext4",
@@ -356,6 +366,7 @@ int main(void)
 		cmocka_unit_test(what_may_be_left_out_has_its_default),
 		cmocka_unit_test(a_value_may_hold_an_equals_sign),
 		cmocka_unit_test(bad_syntax_is_refused),
+		cmocka_unit_test(a_key_that_may_be_the_missing_one_misspelt_is_named),
 		cmocka_unit_test(a_key_that_is_given_twice_is_refused),
 		cmocka_unit_test(bad_sizes_are_refused),
 		cmocka_unit_test(bad_mounts_are_refused),

@@ -101,6 +101,16 @@ static void an_unknown_option_is_named(void **state)
 	refused(&memory, FAILURE_INVALID_OPTION, "colour");
 }
 
+static void an_unknown_option_is_named_before_what_is_missing(void **state)
+{
+	create.size_bytes = PARSER_UNSET;
+	give("siez", "8192");
+	refused(&memory, FAILURE_INVALID_OPTION, "siez");
+	create.n_options = 0;
+	give("paht", "/images/a");
+	refused(&file, FAILURE_INVALID_OPTION, "paht");
+}
+
 static void a_missing_option_is_named(void **state)
 {
 	refused(&file, FAILURE_INVALID_OPTION, "path");
@@ -201,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_left_out_gets_its_default, prepare),
 		cmocka_unit_test_setup(options_come_in_the_order_of_the_manifest, prepare),
 		cmocka_unit_test_setup(an_unknown_option_is_named, prepare),
+		cmocka_unit_test_setup(an_unknown_option_is_named_before_what_is_missing, prepare),
 		cmocka_unit_test_setup(a_missing_option_is_named, prepare),
 		cmocka_unit_test_setup(integers_have_one_spelling, prepare),
 		cmocka_unit_test_setup(sizes_are_plain_digits, prepare),
