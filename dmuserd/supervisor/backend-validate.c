@@ -11,8 +11,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define BLOCK_SIZE_DEFAULT 512
-
 /* The name that C does not let an array of unnamed structs have. */
 typedef __typeof__(((struct parser_manifest *)NULL)->options[0]) manifest_option;
 

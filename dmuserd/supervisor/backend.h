@@ -56,6 +56,9 @@ int backends_refresh(struct manager *m, const char *type, backends_ready_fn read
 /* The waiter with this userdata does not want to know any more. No such waiter is fine. */
 void backends_cancel(struct manager *m, const void *userdata);
 
+/* Bytes, where none is asked for. */
+#define BLOCK_SIZE_DEFAULT 512
+
 /*
  * Checks size, block size and options of a Create against the manifest, fills in defaults and orders the
  * options as the manifest does. Name, read_only and keep are copied; the owner is the caller's to write.

@@ -8,6 +8,7 @@
  */
 #include "dmuserd/supervisor/dispatch-internal.h"
 #include "dmuserd/supervisor/backend.h"
+#include "dmuserd/supervisor/backing.h"
 #include "dmuserd/supervisor/interface.h"
 #include "dmuserd/supervisor/lease.h"
 #include "dmuserd/supervisor/process.h"
@@ -17,6 +18,7 @@
 #include "util/fd.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define DRIVER_VERSION "/sys/module/dm_user/version"
@@ -199,6 +201,27 @@ static const char *container_of(const struct parser_create *asked)
 	return asked->container.id[0] ? asked->container.id : NULL;
 }
 
+/*
+ * A size that the backend does not serve; the largest that it does may be more than there is here,
+ * and would be refused next (volume-create.c).
+ */
+static void add_limit_of_memory(const struct settings *s, const struct backend *backend,
+				uint32_t block_size, struct failure *failure)
+{
+	uint64_t set = s->memory_volume_bytes_max, max = set > 0 ? set : backing_memory_total();
+	size_t used = strlen(failure->reason);
+
+	max -= max % (block_size ?: BLOCK_SIZE_DEFAULT);
+	if (failure->kind != FAILURE_INVALID_SIZE || !usage_is_memory(backend) ||
+	    max < failure->min_size_bytes || max >= failure->max_size_bytes)
+		return;
+	failure->max_size_bytes = max;
+	snprintf(failure->reason + used, sizeof(failure->reason) - used, "; here %s %" PRIu64,
+		 set > 0 ? "memory_volume_bytes_max in dmuserd.conf allows" :
+			   "the machine's memory has",
+		 max);
+}
+
 /* What is asked for, as far as it can be judged without doing anything. */
 static int specify(struct connection *c, const struct parser_create *asked, struct volume_spec *ret_spec,
 		   struct failure *failure)
@@ -214,8 +237,10 @@ static int specify(struct connection *c, const struct parser_create *asked, stru
 		return failure_set(failure, FAILURE_NO_SUCH_BACKEND, asked->backend,
 				   "no backend of that name is installed");
 	r = backend_validate(backend, asked, ret_spec, failure);
-	if (r < 0)
+	if (r < 0) {
+		add_limit_of_memory(&m->settings, backend, asked->block_size, failure);
 		return r;
+	}
 	ret_spec->owner = peer->uid;
 	ret_spec->owner_gid = peer->gid;
 	/* Asking for what is there uses nothing up. */

@@ -19,6 +19,17 @@ uint64_t usage_memory(const struct volume_spec *spec)
 	return bytes;
 }
 
+bool usage_is_memory(const struct backend *backend)
+{
+	const struct parser_manifest *m = &backend->manifest;
+
+	for (size_t i = 0; i < m->n_resources; i++) {
+		if (m->resources[i] == MANIFEST_MEMFD)
+			return true;
+	}
+	return false;
+}
+
 struct volume_usage usage_of(struct manager *m, uid_t uid)
 {
 	struct volume_usage usage = {};

@@ -353,6 +353,35 @@ static void limits_hold_for_volumes_and_bytes(void **state)
 	client_gone(&root);
 }
 
+/* The one that is named is not refused next. */
+static void a_size_beyond_the_backends_is_told_what_there_is_here(void **state)
+{
+	struct actor a = client_new(1000);
+	struct parser_message *m = says_create("v", true);
+
+	m->create.size_bytes = 2ull << 40;
+	says(&a, m, "the largest that backend memory serves has 1099511627776\",\"min\":512,"
+		    "\"max\":1099511627776}");
+	fake_memory_total = (8ull << 30) + 1000;
+	m = says_create("v", true);
+	m->create.size_bytes = 2ull << 40;
+	m->create.block_size = 4096;
+	says(&a, m, "1099511627776; here the machine's memory has 8589934592\",\"min\":512,"
+		    "\"max\":8589934592}");
+	stage.m.settings.memory_volume_bytes_max = 65536;
+	m = says_create("v", true);
+	m->create.size_bytes = 2ull << 40;
+	says(&a, m, "1099511627776; here memory_volume_bytes_max in dmuserd.conf allows 65536\","
+		    "\"min\":512,\"max\":65536}");
+	/* Nothing is served then: that is its own error. */
+	stage.m.settings.memory_volume_bytes_max = 100;
+	m = says_create("v", true);
+	m->create.size_bytes = 2ull << 40;
+	says(&a, m, "\"max\":1099511627776}");
+	assert_int_equal(fake_creates, 0);
+	client_gone(&a);
+}
+
 static void each_memory_of_a_volume_counts(void **state)
 {
 	const struct backend mirrored = { .manifest = {
@@ -391,6 +420,7 @@ int main(void)
 		TEST(somebody_elses_volume_does_not_exist),
 		TEST(root_acts_for_everybody),
 		TEST(limits_hold_for_volumes_and_bytes),
+		TEST(a_size_beyond_the_backends_is_told_what_there_is_here),
 		TEST(each_memory_of_a_volume_counts),
 	};
 

@@ -2,6 +2,7 @@
 /* Volumes that are played; see fake-volumes.h. */
 #include "test.h"
 #include "fake-volumes.h"
+#include "dmuserd/supervisor/backing.h"
 #include "util/cleanup.h"
 
 #define ASKED_MAX 8
@@ -20,7 +21,7 @@ struct volume {
 };
 
 const struct backend fake_memory = {
-	.manifest = { .type = "memory", .min_size_bytes = 512, .max_size_bytes = INT64_MAX,
+	.manifest = { .type = "memory", .min_size_bytes = 512, .max_size_bytes = 1ull << 40,
 		      .n_threads = 1, .n_resources = 1, .resources = { MANIFEST_MEMFD } },
 };
 
@@ -31,6 +32,7 @@ uint64_t fake_release_timeout_ms;
 bool fake_release_unless_open;
 
 bool fake_manifests_are_read_late;
+uint64_t fake_memory_total;
 
 static backends_ready_fn fake_ready;
 static void *fake_ready_for;
@@ -91,8 +93,15 @@ const struct backend *backend_next(const struct manager *m, const struct backend
 	return previous ? NULL : &fake_memory;
 }
 
+/* What is told of memory is not of the machine that the test runs on. */
+uint64_t backing_memory_total(void)
+{
+	return fake_memory_total;
+}
+
 void fake_volumes_reset(void)
 {
+	fake_memory_total = 0;
 	while (volumes) {
 		struct volume *v = volumes;
 

@@ -10,6 +10,9 @@
 /* Backend "memory": a memfd, no options. */
 extern const struct backend fake_memory;
 
+/* Of the machine, bytes; 0: cannot be told. */
+extern uint64_t fake_memory_total;
+
 /* backends_refresh() has its callers wait until fake_manifests_are_read(). */
 extern bool fake_manifests_are_read_late;
 void fake_manifests_are_read(void);
