@@ -43,22 +43,36 @@ static struct remembered_failure *older(struct remembered_failure *a, struct rem
 	return a && a->number < b->number ? a : b;
 }
 
-/* A free place has number 0, and so is the oldest of all. */
+/* Those who share a part of the memory: root alone, or all others. */
+static bool is_of_same_part(const struct remembered_failure *f, uid_t owner)
+{
+	return is_kept(f) && (f->owner == 0) == (owner == 0);
+}
+
 static struct remembered_failure *find_room(struct failure_memory *memory, uid_t owner)
 {
-	struct remembered_failure *oldest = NULL, *oldest_of_owner = NULL;
-	size_t n_of_owner = 0;
+	struct remembered_failure *oldest = NULL, *oldest_of_owner = NULL, *unused = NULL;
+	size_t n = 0, n_of_owner = 0;
 
 	for (size_t i = 0; i < FAILURE_MEMORY_MAX; i++) {
 		struct remembered_failure *f = &memory->entries[i];
 
+		if (!is_kept(f))
+			unused = f;
+		if (!is_of_same_part(f, owner))
+			continue;
 		oldest = older(oldest, f);
-		if (is_kept(f) && f->owner == owner) {
-			oldest_of_owner = older(oldest_of_owner, f);
-			n_of_owner++;
-		}
+		n++;
+		if (f->owner != owner)
+			continue;
+		oldest_of_owner = older(oldest_of_owner, f);
+		n_of_owner++;
 	}
-	return n_of_owner >= FAILURE_MEMORY_PER_UID_MAX ? oldest_of_owner : oldest;
+	if (owner != 0 && n_of_owner >= FAILURE_MEMORY_PER_UID_MAX)
+		return oldest_of_owner;
+	if (n >= (owner == 0 ? FAILURE_MEMORY_ROOT_MAX : FAILURE_MEMORY_OTHERS_MAX))
+		return oldest;
+	return unused;
 }
 
 void failure_memory_keep(struct failure_memory *memory, uid_t owner, const char *container,

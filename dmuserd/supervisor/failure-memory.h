@@ -16,8 +16,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define FAILURE_MEMORY_MAX	   64
-#define FAILURE_MEMORY_PER_UID_MAX 8
+/*
+ * Each start of a container is a key of its own, and under a runtime all are root's: a busy hour of
+ * them has room. What others have is apart from it. 700 bytes each, 360 KiB in all.
+ */
+#define FAILURE_MEMORY_ROOT_MAX	   256
+#define FAILURE_MEMORY_OTHERS_MAX  256
+#define FAILURE_MEMORY_PER_UID_MAX 32
+#define FAILURE_MEMORY_MAX	   (FAILURE_MEMORY_ROOT_MAX + FAILURE_MEMORY_OTHERS_MAX)
 /* By then it has been read, or nobody will. */
 #define FAILURE_MEMORY_USEC (UINT64_C(3600) * 1000000)
 /* Of one failure's words; longer ones are cut. */
@@ -39,7 +45,8 @@ struct failure_memory {
 
 /*
  * Keeps the failure of one volume, in place of an earlier one of the same owner, container (NULL: none) and
- * name. Where there is no room, the oldest goes: the owner's own if it has as many as one may have.
+ * name. Where there is no room, the oldest goes: the owner's own if it has as many as one may have,
+ * and never root's for others.
  */
 void failure_memory_keep(struct failure_memory *memory, uid_t owner, const char *container,
 			 const char *name, const char *text, uint64_t now_usec);

@@ -96,11 +96,31 @@ static void nobody_is_remembered_for_more_than_his_share(void **state)
 
 static void the_oldest_makes_room_when_all_is_full(void **state)
 {
-	for (uid_t uid = 0; uid < FAILURE_MEMORY_MAX + 1; uid++)
+	for (uid_t uid = 1; uid <= FAILURE_MEMORY_OTHERS_MAX + 1; uid++)
 		failure_memory_keep(&memory, uid, NULL, "v", "why", 0);
-	assert_false(tells(0, NULL, "v", 0));
-	for (uid_t uid = 1; uid < FAILURE_MEMORY_MAX + 1; uid++)
+	assert_false(tells(1, NULL, "v", 0));
+	for (uid_t uid = 2; uid <= FAILURE_MEMORY_OTHERS_MAX + 1; uid++)
 		assert_true(tells(uid, NULL, "v", 0));
+}
+
+/* Under a runtime all containers are root's, and each start is another one. */
+static void roots_are_kept_by_the_hundred_and_not_pushed_out_by_others(void **state)
+{
+	char id[16];
+
+	for (int i = 0; i < FAILURE_MEMORY_ROOT_MAX; i++) {
+		snprintf(id, sizeof(id), "c%d", i);
+		failure_memory_keep(&memory, 0, id, "data", "why", 0);
+	}
+	for (uid_t uid = 1; uid <= 2 * FAILURE_MEMORY_MAX; uid++)
+		failure_memory_keep(&memory, uid, NULL, "v", "why", 0);
+	assert_true(FAILURE_MEMORY_ROOT_MAX >= 256);
+	assert_true(tells(0, "c0", "data", 0));
+	assert_true(tells(0, id, "data", 0));
+	failure_memory_keep(&memory, 0, "one more", "data", "why", 0);
+	assert_false(tells(0, "c0", "data", 0));
+	assert_true(tells(0, "c1", "data", 0));
+	assert_true(tells(2 * FAILURE_MEMORY_MAX, NULL, "v", 0));
 }
 
 static void long_words_are_cut(void **state)
@@ -125,6 +145,8 @@ int main(void)
 		cmocka_unit_test_setup(an_hour_ends_it, begin),
 		cmocka_unit_test_setup(nobody_is_remembered_for_more_than_his_share, begin),
 		cmocka_unit_test_setup(the_oldest_makes_room_when_all_is_full, begin),
+		cmocka_unit_test_setup(roots_are_kept_by_the_hundred_and_not_pushed_out_by_others,
+				       begin),
 		cmocka_unit_test_setup(long_words_are_cut, begin),
 	};
 
