@@ -12,6 +12,24 @@
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 
+#define CUT "…"
+
+/* What has filled its array may have lost its end: the word that lost some goes as a whole. */
+static void mark_cut(char *text, size_t size)
+{
+	size_t last = size - sizeof(CUT), end = last;
+
+	if (strlen(text) < size - 1)
+		return;
+	while (end > 0 && text[end] != ' ')
+		end--;
+	/* One long word is cut between characters. */
+	if (end < size / 2)
+		for (end = last; end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80; end--)
+			;
+	strcpy(text + end, CUT);
+}
+
 void trouble_step(struct trouble *t, const char *volume, const char *step)
 {
 	if (volume)
@@ -22,8 +40,10 @@ void trouble_step(struct trouble *t, const char *volume, const char *step)
 __attribute__((format(printf, 2, 0))) static void
 trouble_write(struct trouble *t, const char *format, va_list arguments)
 {
-	if (!t->message[0])
-		vsnprintf(t->message, sizeof(t->message), format, arguments);
+	if (t->message[0])
+		return;
+	vsnprintf(t->message, sizeof(t->message), format, arguments);
+	mark_cut(t->message, sizeof(t->message));
 }
 
 int trouble_set(struct trouble *t, int error, const char *format, ...)
@@ -48,6 +68,7 @@ int trouble_set_errno(struct trouble *t, int error, const char *format, ...)
 	va_end(arguments);
 	used = strlen(t->message);
 	snprintf(t->message + used, sizeof(t->message) - used, ": %s", strerror(-error));
+	mark_cut(t->message, sizeof(t->message));
 	return error;
 }
 
@@ -60,6 +81,7 @@ void trouble_hint(struct trouble *t, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(t->hint, sizeof(t->hint), format, arguments);
 	va_end(arguments);
+	mark_cut(t->hint, sizeof(t->hint));
 }
 
 /* "container C: volume V: formatting: it failed" */
@@ -72,10 +94,12 @@ static void format_line(const struct trouble *t, const char *container, char *ou
 
 void trouble_reason(const struct trouble *t, char ret_reason[static TROUBLE_REASON_SIZE])
 {
-	char line[2048];
+	char line[2048], escaped[4096];
 
 	format_line(t, "", line, sizeof(line));
-	escape_text(line, ret_reason, TROUBLE_REASON_SIZE);
+	escape_text(line, escaped, sizeof(escaped));
+	snprintf(ret_reason, TROUBLE_REASON_SIZE, "%.*s", TROUBLE_REASON_SIZE - 1, escaped);
+	mark_cut(ret_reason, TROUBLE_REASON_SIZE);
 }
 
 void trouble_tell(const struct trouble *t, const char *container)

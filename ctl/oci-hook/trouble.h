@@ -11,7 +11,7 @@
 
 struct trouble {
 	char volume[72];    /* empty: not about one volume */
-	char step[24];      /* what is being done now; set before it is begun */
+	char step[40];      /* what is being done now; set before it is begun */
 	char message[1024]; /* empty: nothing has gone wrong */
 	char hint[512];
 };
@@ -19,7 +19,10 @@ struct trouble {
 /* Begins a step, so that a deadline that passes can name it. volume NULL: as before. */
 void trouble_step(struct trouble *t, const char *volume, const char *step);
 
-/* Writes the message, unless one is there: the first is the cause. Returns error. */
+/*
+ * Writes the message, unless one is there: the first is the cause. Returns error. What does not
+ * fit, here and below, is cut behind a word, and "…" says so.
+ */
 int trouble_set(struct trouble *t, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same with ": " and the errno's words behind it. */
