@@ -4,6 +4,7 @@
  * header.
  */
 #include "ctl/oci-hook/filesystem.h"
+#include "ctl/quantity.h"
 #include "util/cleanup.h"
 
 #include <blkid/blkid.h>
@@ -89,11 +90,11 @@ __attribute__((noreturn)) static void mkfs_exec(const char *path, const char *co
 	_exit(127);
 }
 
-/* Reads to the end, and keeps the last line that says something. */
+/* Reads to the end, and keeps the last line that says something of what is wrong. */
 static void keep_last_line(int fd, char *line, size_t size)
 {
 	char text[4096];
-	const char *last;
+	const char *last, *usage;
 	size_t used = 0;
 	ssize_t n;
 
@@ -104,6 +105,11 @@ static void keep_last_line(int fd, char *line, size_t size)
 			used -= used / 2;
 		}
 	}
+	text[used] = 0;
+	/* mkfs.xfs ends with how it wants to be called. */
+	usage = strstr(text, "\nUsage:");
+	if (usage)
+		used = (size_t)(usage - text);
 	while (used > 0 && strchr("\n\r ", text[used - 1]))
 		used--;
 	text[used] = 0;
@@ -111,10 +117,38 @@ static void keep_last_line(int fd, char *line, size_t size)
 	snprintf(line, size, "%.*s", (int)size - 1, last ? last + 1 : text);
 }
 
-static int mkfs_run(const char *path, const char *const *argv, struct trouble *t)
+/*
+ * What mkfs of today wants at least, measured where it does not say so (ext4, in blocks of 4 KiB).
+ * Looked at only when it has failed: it knows better.
+ */
+static uint64_t smallest(enum request_fs fs)
 {
+	return fs == REQUEST_FS_EXT4 ? 256 << 10 : fs == REQUEST_FS_XFS ? 300 << 20 : 109 << 20;
+}
+
+/* "a volume of 16M is too small for xfs, which needs 300M: ", or nothing. */
+static void blame_size(const struct device *device, enum request_fs fs, char *out, size_t size,
+		       struct trouble *t)
+{
+	const char *name = request_fs_name(fs);
+	char has[24], needs[24];
+
+	out[0] = '\0';
+	if (device->size_bytes >= smallest(fs))
+		return;
+	quantity_format_size(device->size_bytes, has);
+	quantity_format_size(smallest(fs), needs);
+	snprintf(out, size, "a volume of %s is too small for %s, which needs %s: ", has, name,
+		 needs);
+	trouble_hint(t, "give it size=%s or more%s", needs,
+		     fs == REQUEST_FS_EXT4 ? "" : ", or ask for fs=ext4");
+}
+
+static int mkfs_run(const char *path, const char *const *argv, const struct device *device,
+		    enum request_fs fs, struct trouble *t)
+{
+	char line[512], blame[128];
 	int output[2], status;
-	char line[512];
 	pid_t pid;
 
 	if (pipe2(output, O_CLOEXEC) < 0)
@@ -133,7 +167,8 @@ static int mkfs_run(const char *path, const char *const *argv, struct trouble *t
 		return trouble_set_errno(t, -errno, "%s is lost", argv[0]);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return trouble_set(t, -EIO, "%s failed (status %d): %s", argv[0],
+	blame_size(device, fs, blame, sizeof(blame), t);
+	return trouble_set(t, -EIO, "%s%s failed (status %d): %s", blame, argv[0],
 			   WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), line);
 }
 
@@ -154,7 +189,7 @@ static int format(const struct device *device, enum request_fs fs, struct troubl
 		argv[n] = words[n];
 	argv[n++] = device->path;
 	argv[n] = NULL;
-	return mkfs_run(path, argv, t);
+	return mkfs_run(path, argv, device, fs, t);
 }
 
 int filesystem_ensure(const struct device *device, const struct request *request, struct trouble *t)
