@@ -93,7 +93,8 @@ struct dmuser_worker_ops {
 	unsigned int n_threads;  /* 1 to DMUSER_THREADS_MAX, as in the manifest */
 	/*
 	 * At once, up to DMUSER_REQUESTS_MAX; 0: n_threads. More only make sense with DMUSER_LATER. For each
-	 * the manifest's memory_max_bytes must have DMUSER_IO_MAX_BYTES, or no worker comes up.
+	 * the manifest's memory_max_bytes must have DMUSER_IO_MAX_BYTES, besides 2 MiB and 256 KiB
+	 * for each thread, or no worker comes up.
 	 */
 	unsigned int n_requests;
 

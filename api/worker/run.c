@@ -17,6 +17,7 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,12 +29,15 @@
 static void check_memory(const struct dmuser_worker *worker)
 {
 	unsigned int count = requests_count(worker->ops);
-	char detail[100];
+	char detail[120];
 
 	if (worker->setup.requests_max == 0 || count <= worker->setup.requests_max)
 		return;
-	snprintf(detail, sizeof(detail), "the backend has %u requests at once, the manifest's "
-		 "memory_max_bytes %u megabytes", count, worker->setup.requests_max);
+	snprintf(detail, sizeof(detail),
+		 "%u requests at once need memory_max_bytes %" PRIu64
+		 " in the manifest, which has room for %u",
+		 count, worker_memory_needed(worker->ops->n_threads, count),
+		 worker->setup.requests_max);
 	seal_fail(CONFINE_SETUP, -ENOMEM, detail);
 }
 

@@ -13,6 +13,7 @@
 
 /* Backends copy and make system calls; they keep no data on the stack. Locked memory, on fault. */
 #define STACK_BYTES ((size_t)256 * 1024)
+_Static_assert(STACK_BYTES == WORKER_THREAD_BYTES, "and the supervisor knows its size");
 
 /* Whether the request may be executed at all. */
 static int check(const struct dmuser_request *request)

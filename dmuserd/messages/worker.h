@@ -27,6 +27,20 @@
 #define WORKER_OPTION_VALUE_SIZE 4096
 /* What a worker keeps for each request that there can be at once: the largest one's data. */
 #define WORKER_REQUEST_BYTES (1024 * 1024)
+/* For each thread that serves: its stack, all of it. */
+#define WORKER_THREAD_BYTES (256 * 1024)
+/*
+ * Its program with what that has used, its first threads, and the kernel's own about it: twice what
+ * was measured.
+ */
+#define WORKER_BASE_BYTES (2 * 1024 * 1024)
+
+/* The least that a manifest's memory_max_bytes must be. */
+static inline uint64_t worker_memory_needed(uint64_t n_threads, uint64_t n_requests)
+{
+	return WORKER_BASE_BYTES + n_threads * WORKER_THREAD_BYTES +
+	       n_requests * WORKER_REQUEST_BYTES;
+}
 
 struct worker_option {
 	char name[NAME_OPTION_MAX + 8];

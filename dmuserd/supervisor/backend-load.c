@@ -58,14 +58,14 @@ static void take_refusal(struct backend_load *l, const struct parser_message *me
 }
 
 /*
- * Each thread of a worker has a buffer for the largest request, which is locked memory once it was used. The
- * first of these megabytes is also what a worker needs to come up at all: measured, one with two threads is
- * killed at half a megabyte while its program has yet to be read from the disk. What its program has beyond
- * its threads only the worker knows, and refuses.
+ * Each thread of a worker has a buffer for the largest request and a stack, which are locked memory
+ * once they were used. The program needs some before it comes up at all: measured, one with two
+ * threads is killed at half a megabyte while its program has yet to be read from the disk. How many
+ * more requests it has only the worker knows, and refuses.
  */
 static void take_manifest(struct backend_load *l, const struct parser_manifest *manifest)
 {
-	uint64_t least = (uint64_t)manifest->n_threads * WORKER_REQUEST_BYTES;
+	uint64_t least = worker_memory_needed(manifest->n_threads, manifest->n_threads);
 	char reason[REASON_SIZE];
 
 	if (manifest->memory_max_bytes >= least) {
@@ -73,7 +73,8 @@ static void take_manifest(struct backend_load *l, const struct parser_manifest *
 		return;
 	}
 	snprintf(reason, sizeof(reason),
-		 "field \"memory_max_bytes\" must be at least %" PRIu64 ", a megabyte for each thread", least);
+		 "field \"memory_max_bytes\" must be at least %" PRIu64
+		 ": 2 MiB for the program, and 1.25 MiB for each thread", least);
 	fail(l, -EINVAL, reason);
 }
 

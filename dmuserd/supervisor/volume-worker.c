@@ -165,8 +165,12 @@ static bool is_workers_option(const struct volume *v, const struct worker_option
 
 static uint32_t requests_max(const struct volume *v)
 {
-	uint64_t n = v->spec.backend->manifest.memory_max_bytes / WORKER_REQUEST_BYTES;
+	const struct parser_manifest *m = &v->spec.backend->manifest;
+	uint64_t besides = worker_memory_needed(m->n_threads, 0);
+	uint64_t n = 0;
 
+	if (m->memory_max_bytes > besides)
+		n = (m->memory_max_bytes - besides) / WORKER_REQUEST_BYTES;
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
@@ -302,11 +306,11 @@ static void fill_request(const struct volume *v, struct spawner_request *ret)
 
 int volume_start_spawn(struct volume *v)
 {
+	const char *type = v->spec.backend->manifest.type, *unopened;
 	struct spawner_request request;
 	int r;
 
 	fill_request(v, &request);
-	const char *type = v->spec.backend->manifest.type, *unopened;
 	r = worker_spawn(v->worker, v->spec.backend, &request, v->resources,
 			 volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms),
 			 &unopened);

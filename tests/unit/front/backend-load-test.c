@@ -24,6 +24,9 @@ static void on_loaded(void *userdata, int error, const struct parser_manifest *m
 	snprintf(outcome.reason, sizeof(outcome.reason), "%s", reason ? reason : "");
 }
 
+/* 2 MiB, and 1.25 for the thread. */
+#define LEAST_FOR_ONE 3407872
+
 static struct parser_message manifest_with(uint32_t n_threads, uint64_t memory_max_bytes)
 {
 	return (struct parser_message){
@@ -56,12 +59,12 @@ static void load(const struct parser_message *message)
 
 static void a_sound_manifest_is_taken(void **state)
 {
-	struct parser_message message = manifest_with(1, 1 << 20);
+	struct parser_message message = manifest_with(1, LEAST_FOR_ONE);
 
 	load(&message);
 	assert_int_equal(outcome.error, 0);
 	assert_true(outcome.has_manifest);
-	message = manifest_with(64, 64 << 20);
+	message = manifest_with(64, 82 << 20);
 	load(&message);
 	assert_int_equal(outcome.error, 0);
 }
@@ -73,12 +76,18 @@ static void too_little_memory_for_any_worker_is_refused_with_the_least(void **st
 	load(&message);
 	assert_int_equal(outcome.error, -EINVAL);
 	assert_false(outcome.has_manifest);
-	assert_string_equal(outcome.reason, "field \"memory_max_bytes\" must be at least 1048576, a "
-					    "megabyte for each thread");
-	message = manifest_with(4, (4 << 20) - 1);
+	assert_string_equal(outcome.reason,
+			    "field \"memory_max_bytes\" must be at least 3407872: 2 MiB for the "
+			    "program, and 1.25 MiB for each thread");
+	message = manifest_with(4, (7 << 20) - 1);
 	load(&message);
 	assert_int_equal(outcome.error, -EINVAL);
-	assert_non_null(strstr(outcome.reason, "at least 4194304"));
+	assert_non_null(strstr(outcome.reason, "at least 7340032"));
+	/* All buffers and nothing else. */
+	message = manifest_with(64, 64 << 20);
+	load(&message);
+	assert_int_equal(outcome.error, -EINVAL);
+	assert_non_null(strstr(outcome.reason, "at least 85983232"));
 }
 
 static void a_manifest_of_another_backend_is_refused_before_its_numbers(void **state)

@@ -253,7 +253,7 @@ static void parses(size_t i, const char *type, enum parser_event event)
 		strcpy(message.manifest.profile, "memory");
 		message.manifest.max_size_bytes = 4096;
 		message.manifest.n_threads = 1;
-		message.manifest.memory_max_bytes = 1 << 20;
+		message.manifest.memory_max_bytes = 4 << 20;
 	} else {
 		message.refusal = PARSER_REFUSED_INVALID_PARAMETER;
 		message.fatal = 1;
@@ -372,7 +372,7 @@ static void backends_come_in_the_order_of_their_names(void **state)
 						 .manifest = { .type = { file[length - 6] },
 							       .profile = "memory",
 							       .max_size_bytes = 4096,
-							       .memory_max_bytes = 1 << 20,
+							       .memory_max_bytes = 4 << 20,
 							       .n_threads = 1 } },
 					 sizeof(struct parser_message), NULL, 0, 0),
 				 0);

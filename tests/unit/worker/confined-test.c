@@ -409,7 +409,10 @@ static void more_requests_than_its_memory_has_room_for_are_reported(void **state
 	confined_fill_setup(&volume);
 	volume.requests_max = 1;
 	confined_start(&worker, "memory", &volume, resource, NULL);
-	expect_report(CONFINE_SETUP, -ENOMEM, "2 requests at once, the manifest's memory_max_bytes 1 megabytes");
+	/* 2 MiB, 256 KiB for each of two threads, and the requests. */
+	expect_report(CONFINE_SETUP, -ENOMEM,
+		      "2 requests at once need memory_max_bytes 4718592 in the manifest, which has "
+		      "room for 1");
 	confined_end(&worker);
 	volume.requests_max = 2;
 	confined_start(&worker, "memory", &volume, resource, NULL);
