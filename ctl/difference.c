@@ -58,6 +58,20 @@ static void tell_bytes(struct json_object *request, struct json_object *existing
 	tell(texts[0], asked > 0 ? quantity_format_size((uint64_t)asked, texts[1]) : unasked, out);
 }
 
+/* What has been asked for is the other one of the first two. */
+static void tell_end(struct json_object *existing, char out[static DIFFERENCE_SIZE])
+{
+	const char *container = object_string(existing, "container", NULL);
+
+	if (object_bool(existing, "keep"))
+		snprintf(out, DIFFERENCE_SIZE,
+			 "it stays until it is released, and a lease was asked for");
+	else if (container)
+		snprintf(out, DIFFERENCE_SIZE, "it ends with container %s", container);
+	else
+		snprintf(out, DIFFERENCE_SIZE, "it is on lease, and none was asked for");
+}
+
 const char *difference_tell(struct json_object *request, struct json_object *existing, const char *field,
 			    char out[static DIFFERENCE_SIZE])
 {
@@ -74,6 +88,8 @@ const char *difference_tell(struct json_object *request, struct json_object *exi
 	} else if (strcmp(field, "read_only") == 0) {
 		snprintf(out, DIFFERENCE_SIZE, "%s", object_bool(existing, field) ?
 			 "it is read-only" : "it can be written to");
+	} else if (strcmp(field, "keep") == 0) {
+		tell_end(existing, out);
 	} else {
 		option = difference_option(request, existing);
 		if (!option)

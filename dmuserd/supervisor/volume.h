@@ -30,7 +30,10 @@ enum volume_state {
 	VOLUME_GONE, /* the last event of a volume shows it so */
 };
 
-/* What a volume is asked to be. Two Creates are the same if these are, but for `keep`. */
+/*
+ * What a volume is asked to be. Two Creates are the same if these are, and `keep` too unless a
+ * container is named.
+ */
 struct volume_spec {
 	char name[NAME_VOLUME_MAX + 1];
 	uid_t owner;
@@ -166,7 +169,7 @@ int volume_pick_to_bind(struct manager *m, uid_t owner, const char *container, c
  */
 int volume_pick_to_create(struct manager *m, const struct volume_spec *spec, const char *container,
 			  struct volume **ret_volume, struct failure *failure);
-/* The field in which a volume is another one than is asked for, or NULL. */
+/* The field in which a volume is another one than is asked for, or NULL; `keep` apart. */
 const char *volume_difference(const struct volume *volume, const struct volume_spec *asked);
 /* Iterates over all: NULL starts and ends. Releasing while iterating is not allowed. */
 struct volume *volume_next(struct manager *m, struct volume *previous);

@@ -82,13 +82,13 @@ static void reply_found(struct volume *v)
 		volume_reply_created(v);
 }
 
-/* Not on lease any more, nor after a restart. */
-static void keep(struct volume *v)
+/* The field in which what was found is not what was asked for, or NULL. */
+static const char *difference(const struct volume *v, const struct volume_spec *spec, bool bound)
 {
-	if (v->spec.keep)
-		return;
-	v->spec.keep = true;
-	volume_changed_for_good(v, "that it is to be kept");
+	const char *field = volume_difference(v, spec);
+
+	/* One that is bound ends with its container, kept or not. */
+	return !field && !bound && v->spec.keep != spec->keep ? "keep" : field;
 }
 
 /* Consumes pidfd. */
@@ -96,7 +96,7 @@ static int join(struct volume *v, const struct volume_spec *spec, const char *co
 		int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
-	const char *field = volume_difference(v, spec);
+	const char *field = difference(v, spec, container_id);
 	int r;
 
 	r = volume_check_settled(v, failure);
@@ -116,8 +116,6 @@ static int join(struct volume *v, const struct volume_spec *spec, const char *co
 		volume_forget_waiters(v, userdata);
 		return failure_set(failure, FAILURE_QUOTA_EXCEEDED, "memory", "out of memory");
 	}
-	if (spec->keep)
-		keep(v);
 	return 0;
 }
 

@@ -243,6 +243,21 @@ static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
 			    "a volume 'a' exists already, with another --read-only: it is read-only");
 }
 
+static void whether_it_is_kept_is_told_as_it_is(void **state)
+{
+	static const char kept[] = MEMORY(",\"keep\":true");
+
+	assert_string_equal(mismatch(MEMORY(""), kept, "keep").sentence,
+			    "a volume 'a' exists already, with another --lease: it stays until "
+			    "it is released, and a lease was asked for");
+	assert_string_equal(mismatch(kept, MEMORY(",\"keep\":false"), "keep").sentence,
+			    "a volume 'a' exists already, with another --lease: it is on lease, "
+			    "and none was asked for");
+	assert_string_equal(mismatch(kept, MEMORY(",\"container\":\"c1\""), "keep").sentence,
+			    "a volume 'a' exists already, with another --lease: it ends with "
+			    "container c1");
+}
+
 static void another_owner_s_volume_is_pointed_at(void **state)
 {
 	struct inquiry found = { .others = json_tokener_parse(
@@ -436,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
 		cmocka_unit_test(a_backend_that_is_not_complete_had_no_process_that_failed),
 		cmocka_unit_test(what_differs_is_told_as_asked_for_and_as_it_is),
+		cmocka_unit_test(whether_it_is_kept_is_told_as_it_is),
 		cmocka_unit_test(another_owner_s_volume_is_pointed_at),
 		cmocka_unit_test(a_container_is_to_end_before_its_volume_is_taken),
 		cmocka_unit_test(no_name_of_the_wire_answers_an_option),

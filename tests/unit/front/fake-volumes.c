@@ -267,7 +267,6 @@ int volume_create(struct manager *m, const struct volume_spec *spec, const char 
 		return r;
 	if (r > 0)
 		v = add(spec);
-	v->spec.keep |= spec->keep;
 	if (container_id)
 		snprintf(v->container, sizeof(v->container), "%s", container_id);
 	*ask(v) = (struct asked){ .created = done, .userdata = userdata };

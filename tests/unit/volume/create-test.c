@@ -166,9 +166,33 @@ static void another_specification_is_told_by_its_field(void **state)
 	assert_mismatch(&other, "options");
 	other = spec;
 	other.keep = true;
-	assert_ptr_equal(create_and_wait(&c, &other), v);
+	assert_mismatch(&other, "keep");
+	assert_false(volume_spec(v)->keep);
+	release_and_wait(&c, v);
+	v = create_and_wait(&c, &other);
+	assert_mismatch(&spec, "keep");
 	assert_true(volume_spec(v)->keep);
 	release_and_wait(&c, v);
+}
+
+/* Kept or not, it ends with the container. */
+static void for_a_container_one_that_is_kept_is_as_good(void **state)
+{
+	struct volume_spec spec = spec_of("data", "memory", MIB), kept = spec;
+	pid_t pid = start_container();
+	struct caller c, d;
+	struct volume *v;
+
+	kept.keep = true;
+	v = create_and_wait(&c, &kept);
+	assert_int_equal(create(&d, &spec, "c1", pid), 0);
+	run_until_flag(world->m.event, &d.done);
+	assert_ptr_equal(d.volume, v);
+	assert_int_equal(create(&d, &kept, "c1", pid), 0);
+	run_until_flag(world->m.event, &d.done);
+	assert_ptr_equal(d.volume, v);
+	end_container(pid);
+	run_until_no_volume();
 }
 
 static void names_of_different_owners_do_not_meet(void **state)
@@ -221,6 +245,7 @@ int main(void)
 		WORLD_TEST(the_same_again_finds_the_volume),
 		WORLD_TEST(a_second_caller_joins_a_creation),
 		WORLD_TEST(another_specification_is_told_by_its_field),
+		WORLD_TEST(for_a_container_one_that_is_kept_is_as_good),
 		WORLD_TEST(names_of_different_owners_do_not_meet),
 		WORLD_TEST(workers_of_one_container_share_a_group),
 	};
