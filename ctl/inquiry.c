@@ -28,8 +28,8 @@ static const char *container_of(struct json_object *request)
 	return container ? object_string(container, "id", NULL) : object_string(request, "container", NULL);
 }
 
-static struct json_object *describe(struct dmuser_connection *connection, const char *name,
-				    const char *container, int64_t owner)
+struct json_object *inquire_volume(struct dmuser_connection *connection, const char *name,
+				   const char *container, int64_t owner)
 {
 	_cleanup_(object_putp) struct json_object *parameters = object_new();
 
@@ -75,7 +75,7 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 		return;
 	if (strcmp(error, "io.dmuser.SpecificationMismatch") == 0 ||
 	    strcmp(error, "io.dmuser.VolumeBusy") == 0)
-		inquiry->volume = describe(connection, name, container, owner);
+		inquiry->volume = inquire_volume(connection, name, container, owner);
 	if (strcmp(error, "io.dmuser.NoSuchVolume") == 0 && is_root && owner < 0 && request)
 		inquiry->others = find_others(connection, name, container);
 }

@@ -13,6 +13,7 @@
 #include "ctl/backing.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct inquiry {
 	struct json_object *volume; /* the one that is meant, or in the way; NULL: not known */
@@ -25,3 +26,7 @@ struct inquiry {
 void inquire(struct dmuser_connection *connection, bool is_root, const char *error,
 	     struct json_object *parameters, struct json_object *request, struct inquiry *ret_inquiry);
 void inquiry_done(struct inquiry *inquiry);
+
+/* That volume, the caller's to put; NULL: not to be had. container may be NULL, owner negative. */
+struct json_object *inquire_volume(struct dmuser_connection *connection, const char *name,
+				   const char *container, int64_t owner);

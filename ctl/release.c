@@ -3,6 +3,7 @@
 #include "ctl/command.h"
 #include "ctl/escape.h"
 #include "ctl/holder.h"
+#include "ctl/inquiry.h"
 #include "ctl/quantity.h"
 
 #include <limits.h>
@@ -98,6 +99,11 @@ static int check(struct context *context, int argc, char **argv, struct json_obj
 	return 0;
 }
 
+static bool is_at(struct json_object *released, const char *stage)
+{
+	return strcmp(object_string(released, "stage", "?"), stage) == 0;
+}
+
 /* "pid 4711 (fio), mount /mnt" */
 static void print_holders(struct json_object *released)
 {
@@ -112,37 +118,53 @@ static void print_holders(struct json_object *released)
 	}
 }
 
-static void print_advice(struct json_object *released)
+/*
+ * How to be rid of the device, which stays as long as it is open: on stderr, so that it is told where
+ * stdout is JSON, too.
+ */
+static void tell_way_out(const struct context *context, struct json_object *parameters,
+			 struct json_object *released)
 {
+	const char *name = object_string(released, "name", "?");
+	const char *container = object_string(parameters, "container", NULL);
+	int64_t owner = object_int(parameters, "owner", -1);
+	_cleanup_(object_putp) struct json_object *volume =
+		inquire_volume(context->connection, name, container, owner);
+	char escaped[256], device[64], advice[HOLDER_ADVICE_SIZE];
+	bool is_told = false;
+
+	escape_text(object_string(volume, "device", "/dev/dm-N"), device, sizeof(device));
+	fprintf(stderr,
+		"dmuserctl: volume '%s' is there until its device, %s, is closed, and its I/O fails\n",
+		escape_text(name, escaped, sizeof(escaped)), device);
 	for (size_t i = 0; i < object_array_length(released, "holders"); i++) {
 		struct json_object *holder = object_array_element(released, "holders", i);
-		char advice[HOLDER_ADVICE_SIZE];
 
-		if (holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
-			printf("  hint: %s\n", advice);
+		if (!holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
+			continue;
+		fprintf(stderr, "  hint: %s\n", advice);
+		is_told = true;
 	}
+	if (!is_told)
+		fprintf(stderr, "  hint: %s\n",
+			holder_advice_unseen(device, advice, sizeof(advice)));
 }
 
-static bool print_released(struct json_object *released)
+static void print_released(struct json_object *released)
 {
-	const char *stage = object_string(released, "stage", "?");
-	bool gone = strcmp(stage, "gone") == 0;
-	char name[256];
+	char name[256], stage[256];
 
 	printf("%s: ", escape_text(object_string(released, "name", "?"), name, sizeof(name)));
-	if (gone) {
-		printf("released");
-	} else if (strcmp(stage, "device_busy") == 0) {
+	if (is_at(released, "gone")) {
+		puts("released");
+	} else if (is_at(released, "device_busy")) {
 		printf("its device is still open");
 		print_holders(released);
 		puts("; it goes when that closes");
-		print_advice(released);
-		return false;
 	} else {
-		printf("not gone yet: %s", escape_text(stage, name, sizeof(name)));
+		printf("not gone yet: %s\n",
+		       escape_text(object_string(released, "stage", "?"), stage, sizeof(stage)));
 	}
-	putchar('\n');
-	return gone;
 }
 
 /* dmuserd takes it for done. Whoever names a container that has no volumes may have meant another. */
@@ -175,10 +197,11 @@ static int run(struct context *context, int argc, char **argv)
 	for (size_t i = 0; i < object_array_length(answer, "released"); i++) {
 		struct json_object *released = object_array_element(answer, "released", i);
 
-		if (context->json)
-			gone &= strcmp(object_string(released, "stage", "?"), "gone") == 0;
-		else
-			gone &= print_released(released);
+		if (!context->json)
+			print_released(released);
+		gone &= is_at(released, "gone");
+		if (is_at(released, "device_busy"))
+			tell_way_out(context, parameters, released);
 	}
 	if (object_array_length(answer, "released") == 0)
 		return say_there_are_none(context, parameters);

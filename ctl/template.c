@@ -86,14 +86,13 @@ static void append_container_advice(char *out, size_t size, const struct matter 
 static void append_advice(char *out, size_t size, const struct matter *m)
 {
 	struct json_object *parameters = m->parameters;
-	char device[64];
+	char device[64], advice[HOLDER_ADVICE_SIZE];
 	size_t begin;
 
 	append_container_advice(out, size, m);
 	begin = strlen(out);
 	for (size_t i = 0; i < object_array_length(parameters, "holders"); i++) {
 		struct json_object *holder = object_array_element(parameters, "holders", i);
-		char advice[HOLDER_ADVICE_SIZE];
 
 		if (!holder_advice(json_object_get_string(holder), advice, sizeof(advice))[0])
 			continue;
@@ -102,12 +101,8 @@ static void append_advice(char *out, size_t size, const struct matter *m)
 	}
 	if (out[begin])
 		return;
-	escape_text(object_string(existing(m), "device", "its device"), device, sizeof(device));
-	append(out, size, "unmount it where it is mounted (grep ");
-	append(out, size, device);
-	append(out, size, " /proc/[0-9]*/mounts), or end what uses it (lsblk, fuser -v ");
-	append(out, size, device);
-	append(out, size, ")");
+	escape_text(object_string(existing(m), "device", "/dev/dm-N"), device, sizeof(device));
+	append(out, size, holder_advice_unseen(device, advice, sizeof(advice)));
 }
 
 static void append_by(char *out, size_t size, const struct matter *m)

@@ -141,7 +141,7 @@ static void scan_process(struct scan *s, int proc, const char *pid)
 		scan_descriptors(s, process, pid);
 }
 
-/* Device-mapper, md, swap and loop devices on top of this one. */
+/* Device-mapper, md and loop devices on top of this one. */
 static void scan_stacked(struct scan *s)
 {
 	_cleanup_(closedirp) DIR *d = NULL;
@@ -156,6 +156,56 @@ static void scan_stacked(struct scan *s)
 			add(s, "device %.80s", entry->d_name);
 }
 
+/* The device-mapper's name of the device; "" if it has none. */
+static void read_name(dev_t devno, char *ret_name, size_t size)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major(devno), minor(devno));
+	f = fopen(path, "re");
+	if (!f || !fgets(ret_name, (int)size, f))
+		ret_name[0] = '\0';
+	ret_name[strcspn(ret_name, "\n")] = '\0';
+}
+
+/*
+ * Once a release has begun, the node by which it was swapped to may be gone, and the kernel says so
+ * behind its path.
+ */
+static bool is_path_of(char *path, dev_t devno, const char *name)
+{
+	static const char gone[] = " (deleted)", nodes[] = "/dev/mapper/";
+	size_t length = strlen(path), tail = sizeof(gone) - 1;
+	struct stat st;
+
+	if (length > tail && strcmp(path + length - tail, gone) == 0)
+		path[length - tail] = '\0';
+	else if (stat(path, &st) == 0)
+		return S_ISBLK(st.st_mode) && st.st_rdev == devno;
+	return strncmp(path, nodes, strlen(nodes)) == 0 && strcmp(path + strlen(nodes), name) == 0;
+}
+
+/*
+ * Swap space is open for the kernel alone: no process has it, and no device lies on it. It is told by
+ * the node that stays as long as the device does, with which swapoff works.
+ */
+static void scan_swaps(struct scan *s)
+{
+	_cleanup_(fclosep) FILE *f = fopen("/proc/swaps", "re");
+	_cleanup_(freep) char *line = NULL;
+	size_t capacity = 0;
+	char name[256];
+
+	read_name(s->devno, name, sizeof(name));
+	while (f && getline(&line, &capacity, f) > 0) {
+		line[strcspn(line, " \t\n")] = '\0';
+		proc_unescape(line);
+		if (is_path_of(line, s->devno, name))
+			add(s, "swap /dev/dm-%u", minor(s->devno));
+	}
+}
+
 static void child(int link, const void *arg)
 {
 	static struct scan s;
@@ -167,6 +217,7 @@ static void child(int link, const void *arg)
 	for (size_t i = 0; i < s.request->n_volumes; i++)
 		add(&s, "%s", s.request->volumes[i].text);
 	scan_stacked(&s);
+	scan_swaps(&s);
 	while (proc && s.found.n < RELEASE_HOLDERS_MAX && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			scan_process(&s, dirfd(proc), entry->d_name);

@@ -94,6 +94,35 @@ static void what_nobody_has_is_held_by_nobody(void **state)
 	assert_int_equal(t.holders.n, 0);
 }
 
+/* In a mount namespace of the test's own, where /proc/swaps is a file that it wrote. */
+static void swap_space_is_told_with_what_ends_it(void **state)
+{
+	char node[300], swaps[300], *directory;
+	FILE *f;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip();
+	directory = make_directory();
+	snprintf(node, sizeof(node), "%s/a b", directory);
+	snprintf(swaps, sizeof(swaps), "%s/swaps", directory);
+	if (mknod(node, S_IFBLK | 0600, makedev(4095, 1048575)) < 0) {
+		remove_directory(directory);
+		skip();
+	}
+	f = fopen(swaps, "we");
+	assert_non_null(f);
+	fprintf(f, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+		   "/dev/null                               partition\t8\t\t0\t\t-2\n"
+		   "%s/a\\040b  partition\t8\t\t0\t\t-3\n", directory);
+	fclose(f);
+	assert_return_code(mount(swaps, "/proc/swaps", NULL, MS_BIND, NULL), errno);
+	look_for(makedev(4095, 1048575));
+	umount2("/proc/swaps", MNT_DETACH);
+	remove_directory(directory);
+	assert_int_equal(t.holders.n, 1);
+	assert_string_equal(holders_first(&t.holders), "swap /dev/dm-1048575");
+}
+
 /* A block device cannot be opened everywhere, a volume's name and processes can be told anyway. */
 static void a_volume_above_is_told_by_name(void **state)
 {
@@ -140,6 +169,7 @@ int main(void)
 		T(a_mount_is_told_with_its_place),
 		T(a_mount_is_told_with_its_whole_place),
 		T(what_nobody_has_is_held_by_nobody),
+		T(swap_space_is_told_with_what_ends_it),
 		T(a_volume_above_is_told_by_name),
 		T(without_time_to_look_nobody_is_named),
 		T(who_does_not_ask_any_more_hears_nothing),
