@@ -429,6 +429,21 @@ static bool has_numbers(const struct matter *m, const char *hint)
 	return true;
 }
 
+/* "seal: prepare: Invalid argument: start: must be a multiple of 512" */
+const char *matter_refusal(const struct matter *m)
+{
+	static const char step[] = "prepare: ";
+	const char *found = strstr(object_string(m->parameters, "reason", ""), step);
+	const char *colon = found ? strstr(found + strlen(step), ": ") : NULL;
+
+	return colon ? colon + 2 : NULL;
+}
+
+static void append_refusal(char *out, size_t size, const struct matter *m)
+{
+	append_escaped(out, size, matter_refusal(m) ?: "");
+}
+
 static void append_hint(char *out, size_t size, const struct matter *m)
 {
 	const struct option_circumstances c = {
@@ -470,6 +485,7 @@ static const struct {
 	{ "user", append_user },
 	{ "ends_user", append_ends_user },
 	{ "hint", append_hint },
+	{ "refusal", append_refusal },
 	{ "size", append_size },
 	{ "block", append_block },
 	{ "limits", append_limits },

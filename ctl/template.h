@@ -20,6 +20,7 @@
  *   {option=} {value}  the option as it was given, and its value as a word for a shell; {directory} where that lies
  *   {user} {ends_user} who has the device that was given, and what ends that
  *   {hint}             what to do about the refusal of an option
+ *   {refusal}          a worker's own words
  *   {size}             the size that was given; {block} the block size
  *   {limits}           from {min} to {max}; {least} is {min} in whole blocks
  *   {nearest}          the sizes next to {size} that could be
@@ -45,5 +46,7 @@ void template_fill(const char *template, const struct matter *m, char *out, size
 uint64_t matter_block_size(const struct matter *m);
 /* Whether dmuserd's reason is all there: one that was cut may end in half a number. */
 bool matter_reason_is_whole(const struct matter *m);
+/* What a worker said that did not want to serve, in the reason; NULL: none did. */
+const char *matter_refusal(const struct matter *m);
 /* What the caller calls the parameter that this parameter of the error names; NULL: no other name is known. */
 const char *matter_word(const struct matter *m, const char *key, char out[static PARAMETER_WORD_SIZE]);

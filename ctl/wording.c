@@ -168,6 +168,9 @@ static const struct wording spawner_missing = {
 static const struct wording backend_incomplete = {
 	"", EXIT_FAILED, "{reason}", "'dmuserctl doctor' looks for what else is not there"
 };
+static const struct wording worker_refused = {
+	"", EXIT_FAILED, "backend {backend} does not serve that: {refusal}", MANIFEST " tells what it takes"
+};
 static const struct wording value_refused = {
 	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
 	"the command's --help tells what it may be"
@@ -268,7 +271,9 @@ static const struct wording *choose_backend_failed(const struct matter *m)
 
 	if (is_without_spawner(m))
 		return &spawner_missing;
-	return strstr(reason, " is not complete: ") ? &backend_incomplete : NULL;
+	if (strstr(reason, " is not complete: "))
+		return &backend_incomplete;
+	return object_string(m->c->request, "backend", NULL) && matter_refusal(m) ? &worker_refused : NULL;
 }
 
 static const struct wording *choose_held(const struct matter *m)

@@ -156,6 +156,23 @@ static void a_missing_spawner_is_the_service_s_failure(void **state)
 	json_object_put(p);
 }
 
+#define REFUSED_TO(words) "{\"reason\":\"seal: prepare: Invalid argument: " words "\"}"
+
+static void what_a_worker_does_not_serve_is_no_failure_of_the_machine(void **state)
+{
+	struct explanation e;
+
+	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", REFUSED_TO("start: must be even: 7"));
+	assert_string_equal(e.sentence, "backend memory does not serve that: start: must be even: 7");
+	assert_string_equal(e.hint, "'dmuserctl backends memory' tells what it takes");
+	assert_int_equal(e.exit_code, EXIT_FAILED);
+	/* Of what was not made of options no backend is known, and other steps are no refusals. */
+	e = explained("io.dmuser.BackendFailed", REFUSED_TO("start: must be even"));
+	assert_non_null(strstr(e.sentence, "the volume's process failed: seal: prepare: Invalid argument: start"));
+	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", "{\"reason\":\"seal: prepare: No\"}");
+	assert_string_equal(e.sentence, "the volume's process failed: seal: prepare: No");
+}
+
 /* A hook's caller wrote an annotation. */
 static void an_annotation_is_answered_in_its_own_words(void **state)
 {
@@ -447,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_very_long_reason_is_cut),
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
+		cmocka_unit_test(what_a_worker_does_not_serve_is_no_failure_of_the_machine),
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
 		cmocka_unit_test(a_backend_that_is_not_complete_had_no_process_that_failed),
