@@ -304,6 +304,12 @@ static void append_size_given(char *out, size_t size, const struct matter *m)
 	append_word(out, size, m, (const char *const[]){ "size_bytes ", "--size ", "size=" });
 }
 
+static void append_block_size_given(char *out, size_t size, const struct matter *m)
+{
+	append_word(out, size, m,
+		    (const char *const[]){ "block_size ", "--block-size ", "block_size=" });
+}
+
 static void append_read_only(char *out, size_t size, const struct matter *m)
 {
 	append_word(out, size, m, (const char *const[]){ "read_only", "--read-only", "read_only=true" });
@@ -467,6 +473,7 @@ static const struct {
 	{ "command", append_command },
 	{ "--size", append_size_word },
 	{ "--size=", append_size_given },
+	{ "--block-size=", append_block_size_given },
 	{ "--read-only", append_read_only },
 	{ "-o", append_option_sign },
 	{ "parameter", append_parameter },

@@ -8,7 +8,7 @@
  *   {log}              where dmuserd's messages are
  *   {restart}          how dmuserd is started anew
  *   {command}          the command of dmuserctl that was given
- *   {--size} {--read-only}   what the caller calls these; {--size=} and {-o} what stands before their values
+ *   {--size} {--read-only}   what the caller calls these; {--size=}, {--block-size=}, {-o}: what stands before their values
  *   {parameter} {field}      name a parameter: shown is what the caller calls it
  *   {difference}       of {field}: what was asked for and what there is; empty if that is not known
  *   {times}            how often {open_count} is

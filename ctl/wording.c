@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* A volume has none that is larger. */
+#define BLOCK_SIZE_MAX 4096
+
 #define MANIFEST "'dmuserctl backends {backend}'"
 
 static const struct wording wordings[] = {
@@ -168,8 +171,16 @@ static const struct wording spawner_missing = {
 static const struct wording backend_incomplete = {
 	"", EXIT_FAILED, "{reason}", "'dmuserctl doctor' looks for what else is not there"
 };
+#define UNSERVED "backend {backend} does not serve that: {refusal}"
 static const struct wording worker_refused = {
-	"", EXIT_FAILED, "backend {backend} does not serve that: {refusal}", MANIFEST " tells what it takes"
+	"", EXIT_FAILED, UNSERVED, MANIFEST " tells what it takes"
+};
+static const struct wording direct_needs_blocks = {
+	"", EXIT_FAILED, UNSERVED,
+	"what lies below has larger blocks than {block} bytes: {--block-size=}4096; or leave out {-o}direct=true"
+};
+static const struct wording direct_refused = {
+	"", EXIT_FAILED, UNSERVED, "leave out {-o}direct=true, or choose another place"
 };
 static const struct wording value_refused = {
 	"", EXIT_FAILED, "dmuserd does not take the value of {parameter}",
@@ -268,12 +279,19 @@ static bool is_without_spawner(const struct matter *m)
 static const struct wording *choose_backend_failed(const struct matter *m)
 {
 	const char *reason = object_string(m->parameters, "reason", "");
+	const char *refusal = matter_refusal(m);
 
 	if (is_without_spawner(m))
 		return &spawner_missing;
 	if (strstr(reason, " is not complete: "))
 		return &backend_incomplete;
-	return object_string(m->c->request, "backend", NULL) && matter_refusal(m) ? &worker_refused : NULL;
+	if (!refusal || !object_string(m->c->request, "backend", NULL))
+		return NULL;
+	if (strncmp(refusal, "direct: ", strlen("direct: ")) != 0)
+		return &worker_refused;
+	/* A read that is no whole number of the disk's blocks is invalid. */
+	return strstr(refusal, ": Invalid argument") && matter_block_size(m) < BLOCK_SIZE_MAX ?
+		       &direct_needs_blocks : &direct_refused;
 }
 
 static const struct wording *choose_held(const struct matter *m)

@@ -173,6 +173,26 @@ static void what_a_worker_does_not_serve_is_no_failure_of_the_machine(void **sta
 	assert_string_equal(e.sentence, "the volume's process failed: seal: prepare: No");
 }
 
+#define DIRECT_TO(number)                                                                        \
+	REFUSED_TO("direct: blocks of " number " bytes cannot be read: Invalid argument")
+
+static void direct_io_on_a_disk_of_large_blocks_is_told_the_block_size(void **state)
+{
+	struct explanation e;
+
+	e = explained_to(true, FILE_BACKED(""), "io.dmuser.BackendFailed", DIRECT_TO("512"));
+	assert_string_equal(e.sentence, "backend file does not serve that: direct: blocks of 512 bytes cannot "
+					"be read: Invalid argument");
+	assert_string_equal(e.hint, "what lies below has larger blocks than 512 bytes: --block-size 4096; or "
+				    "leave out -o direct=true");
+	e = explained_to(true, FILE_BACKED(",\"block_size\":4096"), "io.dmuser.BackendFailed", DIRECT_TO("4096"));
+	assert_null(strstr(e.hint, "block"));
+	assert_non_null(strstr(e.hint, "leave out -o direct=true"));
+	e = explained_to(true, FILE_BACKED(""), "io.dmuser.BackendFailed",
+			 REFUSED_TO("direct: the file system cannot do that"));
+	assert_null(strstr(e.hint, "block"));
+}
+
 /* A hook's caller wrote an annotation. */
 static void an_annotation_is_answered_in_its_own_words(void **state)
 {
@@ -465,6 +485,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
 		cmocka_unit_test(what_a_worker_does_not_serve_is_no_failure_of_the_machine),
+		cmocka_unit_test(direct_io_on_a_disk_of_large_blocks_is_told_the_block_size),
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
 		cmocka_unit_test(a_backend_that_is_not_complete_had_no_process_that_failed),
