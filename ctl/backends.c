@@ -113,52 +113,66 @@ static void print_backend(struct json_object *backend)
 		print_option(object_array_element(backend, "options", i));
 }
 
-static bool is_meant(struct json_object *backend, const char *type)
+/* Those of a list that are of this type, or all. */
+static struct json_object *those_of(struct json_object *parameters, const char *list, const char *type)
 {
-	return !type || strcmp(object_string(backend, "type", ""), type) == 0;
+	struct json_object *array = object_new_array();
+
+	for (size_t i = 0; i < object_array_length(parameters, list); i++) {
+		struct json_object *element = object_array_element(parameters, list, i);
+
+		if (!type || strcmp(object_string(element, "type", ""), type) == 0)
+			object_append(array, json_object_get(element));
+	}
+	return array;
 }
 
-/* How many were printed. */
-static size_t print_all(struct json_object *parameters, const char *type)
+/* The reply, as if there were no other type. The caller's to put. */
+static struct json_object *reply_about(struct json_object *parameters, const char *type)
+{
+	struct json_object *reply = object_new();
+
+	object_set(reply, "backends", those_of(parameters, "backends", type));
+	object_set(reply, "rejected", those_of(parameters, "rejected", type));
+	return reply;
+}
+
+static void print_all(struct json_object *parameters)
 {
 	char name[TEXT_SIZE], reason[TEXT_SIZE];
-	size_t n = 0;
 
-	for (size_t i = 0; i < object_array_length(parameters, "backends"); i++) {
-		struct json_object *backend = object_array_element(parameters, "backends", i);
-
-		if (!is_meant(backend, type))
-			continue;
-		print_backend(backend);
-		n++;
-	}
+	for (size_t i = 0; i < object_array_length(parameters, "backends"); i++)
+		print_backend(object_array_element(parameters, "backends", i));
 	for (size_t i = 0; i < object_array_length(parameters, "rejected"); i++) {
 		struct json_object *rejected = object_array_element(parameters, "rejected", i);
 
-		if (!is_meant(rejected, type))
-			continue;
 		printf("%s: cannot be used: %s\n", text_of(rejected, "type", name),
 		       text_of(rejected, "reason", reason));
-		n++;
 	}
-	return n;
 }
 
-static int print(const struct context *context, struct json_object *parameters, const char *type)
+static int refuse_type(const char *type)
 {
 	char name[TEXT_SIZE];
 
-	if (context->json) {
-		escape_json(stdout, parameters, 1);
-		return EXIT_DONE;
-	}
-	if (print_all(parameters, type) > 0 || !type)
-		return EXIT_DONE;
 	fprintf(stderr,
 		"dmuserctl: no backend '%s' is installed\n"
 		"  hint: 'dmuserctl backends' lists those that are\n",
 		escape_text(type, name, sizeof(name)));
 	return EXIT_FAILED;
+}
+
+static int print(const struct context *context, struct json_object *parameters, const char *type)
+{
+	_cleanup_(object_putp) struct json_object *meant = reply_about(parameters, type);
+
+	if (type && object_array_length(meant, "backends") + object_array_length(meant, "rejected") == 0)
+		return refuse_type(type);
+	if (context->json)
+		escape_json(stdout, meant, 1);
+	else
+		print_all(meant);
+	return EXIT_DONE;
 }
 
 static int run(struct context *context, int argc, char **argv)

@@ -23,6 +23,21 @@ struct json_object *object_new(void)
 	return object;
 }
 
+struct json_object *object_new_array(void)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!array)
+		object_no_memory();
+	return array;
+}
+
+void object_append(struct json_object *array, struct json_object *element)
+{
+	if (!element || json_object_array_add(array, element) < 0)
+		object_no_memory();
+}
+
 void object_set(struct json_object *object, const char *key, struct json_object *value)
 {
 	if (!value || json_object_object_add(object, key, value) < 0)

@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 struct json_object *object_new(void);
+struct json_object *object_new_array(void);
+/* Takes over element. */
+void object_append(struct json_object *array, struct json_object *element);
 void object_set_string(struct json_object *object, const char *key, const char *value);
 void object_set_int(struct json_object *object, const char *key, int64_t value);
 void object_set_bool(struct json_object *object, const char *key, bool value);

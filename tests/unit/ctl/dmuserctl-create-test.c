@@ -53,6 +53,24 @@ static void backends_are_shown_with_what_they_take(void **state)
 	assert_printed("no backend 'none' is installed");
 }
 
+static void one_backend_is_all_that_json_tells_of(void **state)
+{
+	assert_int_equal(RUN(takes_list_backends, "--json", "backends"), 0);
+	assert_printed("\"file\"");
+	assert_printed("\"bad\"");
+	assert_int_equal(RUN(takes_list_backends, "--json", "backends", "odd"), 0);
+	assert_printed("\"odd\"");
+	assert_printed("\"rejected\"");
+	assert_null(strstr(output, "\"file\""));
+	assert_null(strstr(output, "bad"));
+	assert_int_equal(RUN(takes_list_backends, "backends", "--json", "bad"), 0);
+	assert_printed("bad.json");
+	assert_null(strstr(output, "odd"));
+	assert_int_equal(RUN(takes_list_backends, "--json", "backends", "none"), 1);
+	assert_string_equal(output, "dmuserctl: no backend 'none' is installed\n"
+				    "  hint: 'dmuserctl backends' lists those that are\n");
+}
+
 static void takes_create(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
@@ -310,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_sends_what_was_asked_for),
 		cmocka_unit_test(backends_are_shown_with_what_they_take),
+		cmocka_unit_test(one_backend_is_all_that_json_tells_of),
 		cmocka_unit_test(an_option_that_is_a_size_is_given_as_size_is),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(create_of_a_degraded_volume_fails),
