@@ -2,6 +2,7 @@
 /* dmuserctl backends: what kinds of volumes there are, and what each takes. */
 #include "ctl/command.h"
 #include "ctl/escape.h"
+#include "ctl/nearest.h"
 #include "ctl/quantity.h"
 
 #include <inttypes.h>
@@ -151,14 +152,28 @@ static void print_all(struct json_object *parameters)
 	}
 }
 
-static int refuse_type(const char *type)
+static void offer_all(struct nearest *nearest, struct json_object *parameters, const char *list)
 {
-	char name[TEXT_SIZE];
+	for (size_t i = 0; i < object_array_length(parameters, list); i++) {
+		struct json_object *backend = object_array_element(parameters, list, i);
 
-	fprintf(stderr,
-		"dmuserctl: no backend '%s' is installed\n"
-		"  hint: 'dmuserctl backends' lists those that are\n",
+		nearest_offer(nearest, object_string(backend, "type", ""));
+	}
+}
+
+static int refuse_type(struct json_object *parameters, const char *type)
+{
+	struct nearest nearest = { .word = type };
+	char name[TEXT_SIZE], meant[TEXT_SIZE];
+
+	offer_all(&nearest, parameters, "backends");
+	offer_all(&nearest, parameters, "rejected");
+	fprintf(stderr, "dmuserctl: no backend '%s' is installed\n  hint: ",
 		escape_text(type, name, sizeof(name)));
+	if (nearest.best)
+		fprintf(stderr, "did you mean '%s'? ",
+			escape_text(nearest.best, meant, sizeof(meant)));
+	fputs("'dmuserctl backends' lists those that are\n", stderr);
 	return EXIT_FAILED;
 }
 
@@ -167,7 +182,7 @@ static int print(const struct context *context, struct json_object *parameters, 
 	_cleanup_(object_putp) struct json_object *meant = reply_about(parameters, type);
 
 	if (type && object_array_length(meant, "backends") + object_array_length(meant, "rejected") == 0)
-		return refuse_type(type);
+		return refuse_type(parameters, type);
 	if (context->json)
 		escape_json(stdout, meant, 1);
 	else

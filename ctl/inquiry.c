@@ -64,6 +64,22 @@ static struct json_object *find_others(struct dmuser_connection *connection, con
 	return others;
 }
 
+static struct json_object *list_backends(struct dmuser_connection *connection)
+{
+	_cleanup_(object_putp) struct json_object *backends =
+		ask(connection, "io.dmuser.ListBackends", NULL, "backends", json_type_array);
+	struct json_object *names = object_new_array();
+
+	for (size_t i = 0; backends && i < json_object_array_length(backends); i++) {
+		struct json_object *backend = json_object_array_get_idx(backends, i), *name;
+
+		name = object_member(backend, "type", json_type_string);
+		if (name)
+			object_append(names, json_object_get(name));
+	}
+	return names;
+}
+
 static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, const char *error,
 			struct json_object *parameters, struct json_object *request,
 			struct inquiry *inquiry)
@@ -71,6 +87,10 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 	const char *name = object_string(parameters, "name", ""), *container = container_of(request);
 	int64_t owner = object_int(request, "owner", -1);
 
+	/* The name of none: dmuserd does not look for it, and so does not tell which there are. */
+	if (strcmp(error, "org.varlink.service.InvalidParameter") == 0 &&
+	    is_same_text(object_string(parameters, "parameter", NULL), "backend"))
+		inquiry->backends = list_backends(connection);
 	if (!name[0])
 		return;
 	if (strcmp(error, "io.dmuser.SpecificationMismatch") == 0 ||
@@ -111,5 +131,6 @@ void inquiry_done(struct inquiry *inquiry)
 {
 	json_object_put(inquiry->volume);
 	json_object_put(inquiry->others);
+	json_object_put(inquiry->backends);
 	*inquiry = (struct inquiry){};
 }

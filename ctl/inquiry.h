@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is looked up after an error, so that it can be explained: what dmuserd knows of the volume, or
- * of others of that name, and what this machine shows of the backing. What cannot be had is left out:
- * the error itself is what is told.
+ * of others of that name, which backends it has, and what this machine shows of the backing. What
+ * cannot be had is left out: the error itself is what is told.
  *
  * The backing's path is looked at with the caller's rights, and for as long as its file system takes to
  * answer: not for a caller who acts for someone else, or has to be done in time, as the OCI hook does.
@@ -18,6 +18,7 @@
 struct inquiry {
 	struct json_object *volume; /* the one that is meant, or in the way; NULL: not known */
 	struct json_object *others; /* those of that name that other owners have; NULL: not known */
+	struct json_object *backends; /* the names of those there are; NULL: not known */
 	enum backing_kind backing;
 	struct backing_user user;
 };

@@ -2,6 +2,7 @@
 /* Which word of a list was probably meant; see nearest.h. */
 #include "ctl/nearest.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -11,6 +12,12 @@
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+/* All that is offered is in small letters. */
+static bool is_same(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 /*
@@ -29,9 +36,10 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
 
 		row[0] = i;
 		for (size_t j = 1; j <= b_length; j++) {
-			row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]),
+			row[j] = least(above[j - 1] + !is_same(a[i - 1], b[j - 1]),
 				       1 + least(above[j], row[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+			if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) &&
+			    is_same(a[i - 2], b[j - 1]))
 				row[j] = least(row[j], two_above[j - 2] + 1);
 		}
 	}
@@ -41,7 +49,7 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
 void nearest_offer(struct nearest *n, const char *candidate)
 {
 	size_t length = strlen(n->word), d;
-	bool begins = length > 0 && strncmp(candidate, n->word, length) == 0;
+	bool begins = length > 0 && strncasecmp(candidate, n->word, length) == 0;
 
 	if (length == 0 || length > WORD_MAX || strlen(candidate) > WORD_MAX)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which word of a list was probably meant by one that is not in it. Pure. */
+/* Which word of a list was probably meant by one that is not in it, whatever its case. Pure. */
 #pragma once
 
 #include <stddef.h>

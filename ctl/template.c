@@ -5,6 +5,7 @@
 #include "ctl/escape.h"
 #include "ctl/holder.h"
 #include "ctl/inquiry.h"
+#include "ctl/nearest.h"
 #include "ctl/object.h"
 #include "ctl/option-hint.h"
 #include "ctl/quantity.h"
@@ -435,6 +436,38 @@ static bool has_numbers(const struct matter *m, const char *hint)
 	return true;
 }
 
+/* dmuserd tells which there are only where the name could have been one's. */
+static struct json_object *installed(const struct matter *m)
+{
+	struct json_object *available = object_member(m->parameters, "available", json_type_array);
+
+	return available || !m->c->found ? available : m->c->found->backends;
+}
+
+const char *matter_meant(const struct matter *m)
+{
+	struct nearest nearest = { .word = object_string(m->c->request, "backend", NULL) ?:
+					   object_string(m->parameters, "backend", "") };
+	struct json_object *names = installed(m);
+
+	for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+		struct json_object *name = json_object_array_get_idx(names, i);
+
+		nearest_offer(&nearest, json_object_get_string(name));
+	}
+	return nearest.best;
+}
+
+static void append_meant(char *out, size_t size, const struct matter *m)
+{
+	append_escaped(out, size, matter_meant(m) ?: "");
+}
+
+static void append_installed(char *out, size_t size, const struct matter *m)
+{
+	append_value(out, size, installed(m));
+}
+
 /* "seal: prepare: Invalid argument: start: must be a multiple of 512" */
 const char *matter_refusal(const struct matter *m)
 {
@@ -492,6 +525,8 @@ static const struct {
 	{ "user", append_user },
 	{ "ends_user", append_ends_user },
 	{ "hint", append_hint },
+	{ "meant", append_meant },
+	{ "installed", append_installed },
 	{ "refusal", append_refusal },
 	{ "size", append_size },
 	{ "block", append_block },

@@ -20,6 +20,7 @@
  *   {option=} {value}  the option as it was given, and its value as a word for a shell; {directory} where that lies
  *   {user} {ends_user} who has the device that was given, and what ends that
  *   {hint}             what to do about the refusal of an option
+ *   {meant}            the backend whose name is next to the given one; {installed} all there are
  *   {refusal}          a worker's own words
  *   {size}             the size that was given; {block} the block size
  *   {limits}           from {min} to {max}; {least} is {min} in whole blocks
@@ -46,6 +47,8 @@ void template_fill(const char *template, const struct matter *m, char *out, size
 uint64_t matter_block_size(const struct matter *m);
 /* Whether dmuserd's reason is all there: one that was cut may end in half a number. */
 bool matter_reason_is_whole(const struct matter *m);
+/* The backend that was probably meant; NULL: none is near. */
+const char *matter_meant(const struct matter *m);
 /* What a worker said that did not want to serve, in the reason; NULL: none did. */
 const char *matter_refusal(const struct matter *m);
 /* What the caller calls the parameter that this parameter of the error names; NULL: no other name is known. */

@@ -120,6 +120,16 @@ static const struct wording volume_not_created_by_hook = {
 	"no volume '{name}'; the last attempt to create it failed: {last_failure}",
 	"mend that, and start the container again; 'journalctl -t dmuser-oci-hook' shows all that the hook said"
 };
+static const struct wording backend_misspelt = {
+	"", EXIT_FAILED, "no backend '{backend}' is installed",
+	"did you mean '{meant}'? Installed are: {installed}"
+};
+/* Nobody could have installed it. */
+static const struct wording backend_misnamed = {
+	"", EXIT_FAILED,
+	"no backend can be called '{backend}': names are small letters, digits and '-'",
+	"'dmuserctl backends' lists those that are installed"
+};
 static const struct wording size_missing = {
 	"", EXIT_FAILED, "{backend} needs {--size}: how large the volume is to be",
 	"such as {--size=}64M: bytes, or a number with one of K, M, G, T after it"
@@ -306,11 +316,30 @@ static const struct wording *choose_limit(const struct matter *m)
 	return object_string(m->parameters, "setting", NULL) ? &setting_exceeded : NULL;
 }
 
+static bool is_about(const struct matter *m, const char *parameter)
+{
+	return strcmp(object_string(m->parameters, "parameter", ""), parameter) == 0;
+}
+
+/* Of a parameter that dmuserd does not take. */
+static const struct wording *choose_parameter(const struct matter *m)
+{
+	bool create = object_string(m->c->request, "backend", NULL);
+	char word[PARAMETER_WORD_SIZE];
+
+	if (create && is_about(m, "size_bytes"))
+		return choose_size(m->c->request);
+	if (create && is_about(m, "backend"))
+		return matter_meant(m) ? &backend_misspelt : &backend_misnamed;
+	if (!matter_word(m, "parameter", word))
+		return NULL;
+	return m->c->words == WORDS_OF_COMMAND_LINE ? &value_refused : &annotation_refused;
+}
+
 /* What this error means here; NULL: what it always means. */
 static const struct wording *choose(const char *error, const struct matter *m)
 {
 	bool create = object_string(m->c->request, "backend", NULL);
-	char word[PARAMETER_WORD_SIZE];
 
 	if (strcmp(error, "io.dmuser.NoSuchVolume") == 0)
 		return choose_no_volume(m);
@@ -324,13 +353,11 @@ static const struct wording *choose(const char *error, const struct matter *m)
 		return choose_backend_failed(m);
 	if (strcmp(error, "io.dmuser.QuotaExceeded") == 0)
 		return choose_limit(m);
-	if (strcmp(error, "org.varlink.service.InvalidParameter") != 0)
-		return NULL;
-	if (create && strcmp(object_string(m->parameters, "parameter", ""), "size_bytes") == 0)
-		return choose_size(m->c->request);
-	if (!matter_word(m, "parameter", word))
-		return NULL;
-	return m->c->words == WORDS_OF_COMMAND_LINE ? &value_refused : &annotation_refused;
+	if (strcmp(error, "io.dmuser.NoSuchBackend") == 0)
+		return matter_meant(m) ? &backend_misspelt : NULL;
+	if (strcmp(error, "org.varlink.service.InvalidParameter") == 0)
+		return choose_parameter(m);
+	return NULL;
 }
 
 const struct wording *wording_choose(const char *error, const struct matter *m)

@@ -71,6 +71,25 @@ static void one_backend_is_all_that_json_tells_of(void **state)
 				    "  hint: 'dmuserctl backends' lists those that are\n");
 }
 
+static void does_not_take_that_name(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":"
+		      "{\"parameter\":\"backend\"}}", NULL, 0);
+	takes_list_backends(s);
+}
+
+static void a_backend_in_large_letters_is_known_for_what_it_is(void **state)
+{
+	assert_int_equal(RUN(does_not_take_that_name, "create", "a", "--backend", "FILE"), 1);
+	assert_string_equal(output, "dmuserctl: no backend 'FILE' is installed\n"
+				    "  hint: did you mean 'file'? Installed are: file, odd\n");
+	assert_int_equal(RUN(takes_list_backends, "backends", "FILE"), 1);
+	assert_printed("  hint: did you mean 'file'? 'dmuserctl backends' lists those that are\n");
+	assert_int_equal(RUN(takes_list_backends, "backends", "bda"), 1);
+	assert_printed("did you mean 'bad'?");
+}
+
 static void takes_create(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
@@ -329,6 +348,7 @@ int main(void)
 		cmocka_unit_test(create_sends_what_was_asked_for),
 		cmocka_unit_test(backends_are_shown_with_what_they_take),
 		cmocka_unit_test(one_backend_is_all_that_json_tells_of),
+		cmocka_unit_test(a_backend_in_large_letters_is_known_for_what_it_is),
 		cmocka_unit_test(an_option_that_is_a_size_is_given_as_size_is),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(create_of_a_degraded_volume_fails),

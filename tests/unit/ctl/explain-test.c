@@ -156,6 +156,24 @@ static void a_missing_spawner_is_the_service_s_failure(void **state)
 	json_object_put(p);
 }
 
+static void a_backend_that_was_meant_is_named(void **state)
+{
+	static const char available[] =
+		"{\"backend\":\"memroy\",\"available\":[\"file\",\"memory\"]}";
+	struct explanation e = explained_to(true, "{\"name\":\"a\",\"backend\":\"memroy\"}",
+					    "io.dmuser.NoSuchBackend", available);
+
+	assert_string_equal(e.sentence, "no backend 'memroy' is installed");
+	assert_string_equal(e.hint, "did you mean 'memory'? Installed are: file, memory");
+	assert_string_equal(explained("io.dmuser.NoSuchBackend", available).hint, e.hint);
+	/* What nothing is like, and of which dmuserd was not asked. */
+	e = explained_to(true, "{\"name\":\"a\",\"backend\":\"../x\"}",
+			 "org.varlink.service.InvalidParameter", "{\"parameter\":\"backend\"}");
+	assert_string_equal(e.sentence, "no backend can be called '../x': names are small letters, "
+					"digits and '-'");
+	assert_string_equal(e.hint, "'dmuserctl backends' lists those that are installed");
+}
+
 #define REFUSED_TO(words) "{\"reason\":\"seal: prepare: Invalid argument: " words "\"}"
 
 static void what_a_worker_does_not_serve_is_no_failure_of_the_machine(void **state)
@@ -484,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_very_long_reason_is_cut),
 		cmocka_unit_test(what_is_wrong_with_a_size_is_said_of_the_option),
 		cmocka_unit_test(a_missing_spawner_is_the_service_s_failure),
+		cmocka_unit_test(a_backend_that_was_meant_is_named),
 		cmocka_unit_test(what_a_worker_does_not_serve_is_no_failure_of_the_machine),
 		cmocka_unit_test(direct_io_on_a_disk_of_large_blocks_is_told_the_block_size),
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),

@@ -177,7 +177,7 @@ static void a_word_that_was_meant_is_found(void **state)
 		{ "sise", "size" },      { "rel", "release" },    { "blocksize", "block-size" },
 		{ "siz", "size" },       { "readonly", "read-only" }, { "frobnicate", NULL },
 		{ "x", NULL },           { "", NULL },            { "mount", NULL },
-		{ "releaserelease", NULL },
+		{ "releaserelease", NULL }, { "LIST", "list" },   { "CRATE", "create" },
 		{ "a-word-that-is-longer-than-any-command-or-option-is", NULL },
 	};
 
