@@ -66,21 +66,62 @@ static bool find_dkms_source(struct probe *probe, char *ret_version, size_t size
 	return false;
 }
 
+/* DKMS looks in the first place alone, unless it is told. */
+enum headers { HEADERS_AT_KERNEL, HEADERS_ELSEWHERE, HEADERS_NOWHERE };
+
+static enum headers find_headers(struct probe *probe)
+{
+	if (probe_exists(probe, "/lib/modules/%s/build/Makefile", probe->release))
+		return HEADERS_AT_KERNEL;
+	if (probe_exists(probe, "/usr/src/linux-headers-%s/Makefile", probe->release))
+		return HEADERS_ELSEWHERE;
+	return HEADERS_NOWHERE;
+}
+
+/* "apt install …, and then: " with the packages that building takes and that are missing. */
+static void name_missing(struct probe *probe, bool by_dkms, char *out, size_t size)
+{
+	bool no_headers = find_headers(probe) == HEADERS_NOWHERE;
+	char path[256];
+	bool no_dkms = by_dkms && !probe_find_program(probe, "dkms", path, sizeof(path));
+
+	out[0] = '\0';
+	if (!no_dkms && !no_headers)
+		return;
+	snprintf(out, size, "apt install%s%s%s, and then: ", no_dkms ? " dkms" : "",
+		 no_headers ? " linux-headers-" : "", no_headers ? probe->release : "");
+}
+
+/* How DKMS builds that version for this kernel; then: a command for afterwards. */
+static void advise_dkms(struct probe *probe, struct finding *f, const char *version,
+			const char *then)
+{
+	char missing[128], where[128] = "";
+
+	name_missing(probe, true, missing, sizeof(missing));
+	if (find_headers(probe) == HEADERS_ELSEWHERE)
+		snprintf(where, sizeof(where), " --kernelsourcedir /usr/src/linux-headers-%s",
+			 probe->release);
+	finding_advise(f, "%sdkms install " DKMS_NAME "/%s -k %s%s%s", missing, version, probe->release,
+		       where, then);
+}
+
 /* How this dmuserctl's module gets into this kernel's folder; then: a command for afterwards. */
 static void advise_installing(struct probe *probe, struct finding *f, const char *then)
 {
-	char version[256];
+	char version[256], missing[128];
 
-	if (find_dkms_source(probe, version, sizeof(version)))
-		finding_advise(f, "dkms install " DKMS_NAME "/%s -k %s%s", version, probe->release,
-			       then);
-	else
-		finding_advise(f,
-			       "packaging/install in dmuser's sources; or by hand, there: "
-			       "kmod/build %s /tmp/dm-user && install -D -m 644 "
-			       "/tmp/dm-user/dm-user.ko /lib/modules/%s/updates/dm-user.ko && "
-			       "depmod%s",
-			       probe->release, probe->release, then);
+	if (find_dkms_source(probe, version, sizeof(version))) {
+		advise_dkms(probe, f, version, then);
+		return;
+	}
+	name_missing(probe, false, missing, sizeof(missing));
+	finding_advise(f,
+		       "packaging/install in dmuser's sources; or by hand, there: "
+		       "%skmod/build %s /tmp/dm-user && install -D -m 644 "
+		       "/tmp/dm-user/dm-user.ko /lib/modules/%s/updates/dm-user.ko && "
+		       "depmod%s",
+		       missing, probe->release, probe->release, then);
 }
 
 static void judge_loaded(struct probe *probe, const struct module_state *s, struct finding *f)
@@ -251,8 +292,7 @@ void check_headers(struct probe *probe, struct finding *ret_finding)
 		finding_set(ret_finding, VERDICT_OK, "not needed: this kernel takes no modules");
 		return;
 	}
-	if (probe_exists(probe, "/lib/modules/%s/build/Makefile", probe->release) ||
-	    probe_exists(probe, "/usr/src/linux-headers-%s/Makefile", probe->release)) {
+	if (find_headers(probe) != HEADERS_NOWHERE) {
 		finding_set(ret_finding, VERDICT_OK, "those of %s are installed", probe->release);
 		return;
 	}
@@ -260,7 +300,10 @@ void check_headers(struct probe *probe, struct finding *ret_finding)
 	finding_set(ret_finding, s.loaded || s.found >= 0 ? VERDICT_WARN : VERDICT_FAIL,
 		    "those of %s are not installed, so the module cannot be built here",
 		    probe->release);
-	finding_advise(ret_finding, "apt install linux-headers-%s", probe->release);
+	finding_advise(ret_finding,
+		       "apt install linux-headers-%s; the module of a kernel without such a package has "
+		       "to be built where that was built",
+		       probe->release);
 }
 
 /* NAME/VERSION/RELEASE is where DKMS keeps what it has built. */
@@ -274,6 +317,25 @@ static bool dkms_has_built(struct probe *probe)
 				 probe->release))
 			return true;
 	return false;
+}
+
+/* It may have been built for this kernel otherwise: then all is well until the next one. */
+static void judge_unbuilt(struct probe *probe, struct finding *f)
+{
+	struct module_state s;
+	char version[256];
+
+	see_module(probe, &s);
+	if (s.loaded || s.found >= 0)
+		finding_set(f, VERDICT_WARN, "has not built the module for %s, which is from elsewhere",
+			    probe->release);
+	else
+		finding_set(f, VERDICT_FAIL, "has not built the module for %s", probe->release);
+	if (find_dkms_source(probe, version, sizeof(version)))
+		advise_dkms(probe, f, version,
+			    "; if that fails, make.log below /var/lib/dkms/" DKMS_NAME " says why");
+	else
+		finding_advise(f, "packaging/install in dmuser's sources, which tells it");
 }
 
 void check_dkms(struct probe *probe, struct finding *ret_finding)
@@ -291,17 +353,12 @@ void check_dkms(struct probe *probe, struct finding *ret_finding)
 	} else if (dkms_has_built(probe)) {
 		finding_set(ret_finding, VERDICT_OK, "has built the module for %s", probe->release);
 	} else if (probe_exists(probe, "/var/lib/dkms/" DKMS_NAME)) {
-		finding_set(ret_finding, VERDICT_FAIL, "has not built the module for %s",
-			    probe->release);
-		finding_advise(ret_finding,
-			       "apt install linux-headers-%s && dkms autoinstall -k %s; if that "
-			       "fails, make.log below /var/lib/dkms/" DKMS_NAME " says why",
-			       probe->release, probe->release);
+		judge_unbuilt(probe, ret_finding);
 	} else {
 		finding_set(ret_finding, VERDICT_WARN,
 			    "does not know dmuser, so a new kernel will be without the module");
 		if (find_dkms_source(probe, version, sizeof(version)))
-			finding_advise(ret_finding, "dkms install " DKMS_NAME "/%s", version);
+			advise_dkms(probe, ret_finding, version, "");
 		else
 			finding_advise(ret_finding, "packaging/install in dmuser's sources, which "
 						    "tells it");

@@ -182,7 +182,30 @@ static void dkms_is_what_builds_if_it_has_the_sources(void **state)
 	unload();
 	tree_file("/usr/src/dmuser-0.1.0/dkms.conf", "");
 	look(check_module, VERDICT_FAIL, "not installed",
+	     "apt install dkms linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0 -k "
+	     TREE_RELEASE "; then modprobe");
+	tree_program("/usr/sbin/dkms");
+	look(check_module, VERDICT_FAIL, "not installed",
+	     "apt install linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0");
+	/* Where the kernel itself does not lead to them. */
+	tree_file("/usr/src/linux-headers-" TREE_RELEASE "/Makefile", "");
+	look(check_module, VERDICT_FAIL, "not installed",
+	     "dkms install dmuser/0.1.0 -k " TREE_RELEASE " --kernelsourcedir /usr/src/linux-headers-"
+	     TREE_RELEASE "; then modprobe");
+	assert_null(strstr(finding.advice, "apt"));
+	tree_file(MODULES "/build/Makefile", "");
+	look(check_module, VERDICT_FAIL, "not installed",
 	     "dkms install dmuser/0.1.0 -k " TREE_RELEASE "; then modprobe");
+	assert_null(strstr(finding.advice, "apt"));
+}
+
+static void without_dkms_headers_are_needed_all_the_same(void **state)
+{
+	unload();
+	look(check_module, VERDICT_FAIL, "not installed",
+	     "apt install linux-headers-" TREE_RELEASE ", and then: kmod/build");
+	tree_file(MODULES "/build/Makefile", "");
+	look(check_module, VERDICT_FAIL, "not installed", "there: kmod/build");
 }
 
 static void a_cut_module_is_no_module(void **state)
@@ -247,8 +270,13 @@ static void dkms_tells_whether_it_has_built(void **state)
 	tree_file("/usr/src/dmuser-0.1.0/dkms.conf", "");
 	look(check_dkms, VERDICT_WARN, "does not know dmuser", "dkms install dmuser/0.1.0");
 	tree_file("/var/lib/dkms/dmuser/0.1.0/6.1.0/x86_64/module/dm-user.ko", "");
+	look(check_dkms, VERDICT_WARN, "has not built the module for " TREE_RELEASE ", which is from elsewhere",
+	     "apt install linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0");
+	unload();
 	look(check_dkms, VERDICT_FAIL, "has not built the module for " TREE_RELEASE,
-	     "dkms autoinstall -k " TREE_RELEASE);
+	     "dkms install dmuser/0.1.0 -k " TREE_RELEASE);
+	tree_remove("/usr/src/dmuser-0.1.0");
+	look(check_dkms, VERDICT_FAIL, "has not built", "packaging/install");
 	tree_file("/var/lib/dkms/dmuser/0.1.0/" TREE_RELEASE "/x86_64/module/dm-user.ko", "");
 	look(check_dkms, VERDICT_OK, "has built", "");
 }
@@ -267,6 +295,7 @@ int main(void)
 		TEST(a_module_that_is_not_loaded_is_read),
 		TEST(a_module_may_be_where_modprobe_does_not_look),
 		TEST(dkms_is_what_builds_if_it_has_the_sources),
+		TEST(without_dkms_headers_are_needed_all_the_same),
 		TEST(a_cut_module_is_no_module),
 		TEST(an_unsigned_module_is_refused_where_signatures_are_asked_for),
 		TEST(headers_are_wanted_to_build_with),
