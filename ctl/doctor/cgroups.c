@@ -30,17 +30,19 @@ static int find_mount(struct probe *probe, char *ret_point, size_t size)
 	if (r < 0)
 		return r;
 	for (cursor = text; (r = proc_next_mount(&cursor, &mount)) > 0;) {
-		if (proc_is_cgroup2(&mount))
-			return proc_word_path(&mount.point, ret_point, size);
+		if (proc_is_cgroup2(&mount) && proc_word_path(&mount.point, ret_point, size) == 0)
+			return 0;
 	}
 	return r < 0 ? r : -ENOENT;
 }
 
-/* The spawner's base, if there is one already. */
+/* The spawner's base, if there is one: a place in the mount, whose path may be as long as any. */
+#define BASE_SIZE (PATH_MAX + 64)
+
 static int find_base(struct probe *probe, char *ret_base, size_t size)
 {
 	static const char *const places[] = { "system.slice/dmuser-workers.service", "dmuser" };
-	char mount[256];
+	char mount[PATH_MAX];
 	int r = find_mount(probe, mount, sizeof(mount));
 
 	if (r < 0)
@@ -56,9 +58,13 @@ static int find_base(struct probe *probe, char *ret_base, size_t size)
 
 void check_cgroup(struct probe *probe, struct finding *ret_finding)
 {
-	char mount[256], controllers[1024];
+	char mount[PATH_MAX], controllers[1024];
 	int r = find_mount(probe, mount, sizeof(mount));
 
+	if (r < 0 && r != -ENOENT) {
+		finding_set_unreadable(ret_finding, "/proc/self/mountinfo", r);
+		return;
+	}
 	if (r < 0) {
 		finding_set(ret_finding, VERDICT_FAIL, "not mounted");
 		finding_advise(ret_finding,
@@ -72,13 +78,13 @@ void check_cgroup(struct probe *probe, struct finding *ret_finding)
 		return;
 	}
 	if (probe_has_word(controllers, "memory") && probe_has_word(controllers, "pids")) {
-		finding_set(ret_finding, VERDICT_OK, "at %s, with the controllers memory and pids",
+		finding_set(ret_finding, VERDICT_OK, "with the controllers memory and pids, at %s",
 			    mount);
 		return;
 	}
 	finding_set(ret_finding, VERDICT_FAIL,
-		    "%s has no controller '%s': cgroup v1 holds it, or it is off", mount,
-		    probe_has_word(controllers, "memory") ? "pids" : "memory");
+		    "no controller '%s' (cgroup v1 holds it, or it is off), at %s",
+		    probe_has_word(controllers, "memory") ? "pids" : "memory", mount);
 	finding_advise(ret_finding,
 		       "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and without "
 		       "cgroup_disable=memory");
@@ -86,7 +92,7 @@ void check_cgroup(struct probe *probe, struct finding *ret_finding)
 
 void check_workers_cgroup(struct probe *probe, struct finding *ret_finding)
 {
-	char base[320], controllers[1024];
+	char base[BASE_SIZE], controllers[1024];
 	int r = find_base(probe, base, sizeof(base));
 
 	if (r < 0) {
@@ -114,7 +120,7 @@ void check_workers_cgroup(struct probe *probe, struct finding *ret_finding)
 /* The pid in the spawner's leaf; 0 if nobody is there. A negative errno: it is not known. */
 static int find_spawner(struct probe *probe)
 {
-	char base[320], text[256];
+	char base[BASE_SIZE], text[256];
 	int pid, r = find_base(probe, base, sizeof(base));
 
 	if (r < 0)
@@ -200,7 +206,7 @@ static unsigned int count_empty(struct probe *probe, const char *base, struct fi
 
 void check_left_over_cgroups(struct probe *probe, struct finding *ret_finding)
 {
-	char base[320];
+	char base[BASE_SIZE];
 	unsigned int n;
 
 	if (find_base(probe, base, sizeof(base)) < 0) {

@@ -82,7 +82,7 @@ static void missing_system_calls_are_named(void **state)
 
 static void cgroup2_has_to_have_both_controllers(void **state)
 {
-	look(check_cgroup, VERDICT_OK, "at " ROOT, "");
+	look(check_cgroup, VERDICT_OK, "memory and pids, at " ROOT, "");
 	tree_file(ROOT "/cgroup.controllers", "cpu memory_not pids\n");
 	look(check_cgroup, VERDICT_FAIL, "no controller 'memory'", "unified_cgroup_hierarchy");
 	tree_file(ROOT "/cgroup.controllers", "memory\n");
@@ -93,6 +93,24 @@ static void cgroup2_has_to_have_both_controllers(void **state)
 		  "30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
 		  "31 30 0:27 /part /sys/fs/cgroup/x rw - cgroup2 cgroup2 rw\n");
 	look(check_cgroup, VERDICT_FAIL, "not mounted", "mount -t cgroup2");
+	tree_file("/proc/self/mountinfo", "what is that?\n");
+	look(check_cgroup, VERDICT_UNKNOWN, "/proc/self/mountinfo", "");
+}
+
+/* The kernel has no shorter limit than that of a path. */
+static void cgroup2_is_found_at_a_place_of_any_length(void **state)
+{
+	char place[1024], line[1200], path[1200];
+
+	snprintf(place, sizeof(place), "/%0200d/%0200d/%0200d/%0200d", 1, 2, 3, 4);
+	snprintf(line, sizeof(line), "30 23 0:26 / %s rw - cgroup2 cgroup2 rw\n", place);
+	tree_file("/proc/self/mountinfo", line);
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", place);
+	tree_file(path, "cpu memory pids\n");
+	look(check_cgroup, VERDICT_OK, "with the controllers memory and pids, at /0000", "");
+	snprintf(path, sizeof(path), "%s/dmuser/_spawner/cgroup.procs", place);
+	tree_file(path, "4242\n");
+	look(check_spawner, VERDICT_OK, "pid 4242", "");
 }
 
 static void workers_controllers_are_handed_on(void **state)
@@ -219,6 +237,7 @@ int main(void)
 		TEST(without_landlock_it_works_with_a_wall_less),
 		TEST(missing_system_calls_are_named),
 		TEST(cgroup2_has_to_have_both_controllers),
+		TEST(cgroup2_is_found_at_a_place_of_any_length),
 		TEST(workers_controllers_are_handed_on),
 		TEST(the_spawner_is_found_in_its_cgroup),
 		TEST(the_spawner_has_to_be_able_to_raise_limits),
