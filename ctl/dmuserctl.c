@@ -43,14 +43,38 @@ static int no_command(struct context *context, int argc, char **argv)
 	return usage_missing(context, "a command is missing");
 }
 
+/* What other programs call it. NULL: nothing that is here. */
+static const char *find_synonym(const char *word)
+{
+	static const struct {
+		const char *word, *meant;
+	} synonyms[] = {
+		{ "new", "create" },	 { "add", "create" },	  { "make", "create" },
+		{ "ls", "list" },	 { "status", "show" },	  { "info", "show" },
+		{ "inspect", "show" },	 { "describe", "show" },  { "rm", "release" },
+		{ "remove", "release" }, { "delete", "release" }, { "destroy", "release" },
+		{ "watch", "monitor" },	 { "check", "doctor" },	  { "help", "--help" },
+		{ "version", "--version" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(synonyms); i++)
+		if (strcmp(word, synonyms[i].word) == 0)
+			return synonyms[i].meant;
+	return NULL;
+}
+
 static int unknown_command(const struct context *context, const char *word)
 {
+	const char *synonym = find_synonym(word);
 	struct nearest nearest = { .word = word };
 	char escaped[128];
 
 	escape_text(word, escaped, sizeof(escaped));
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		nearest_offer(&nearest, commands[i]->name);
+	if (synonym)
+		return usage_error(context, "there is no command '%s': did you mean '%s'?", escaped,
+				   synonym);
 	if (nearest.best && nearest.n_begin_with_it <= 1)
 		return usage_error(context, "there is no command '%s': did you mean '%s'?", escaped,
 				   nearest.best);

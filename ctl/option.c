@@ -68,6 +68,10 @@ static int refuse_unknown(const struct context *context, const struct option *op
 	else if (nearest.best)
 		usage_error(context, "%s has no option '%s': did you mean --%s?",
 			    command[0] ? command : "dmuserctl", name, nearest.best);
+	else if (strncmp(name, "--", 2) == 0 && find_option(options, 'o') &&
+		 strcmp(find_option(options, 'o')->name, "option") == 0)
+		usage_error(context, "%s has no option '%s': one of the backend is given as -o %s=VALUE",
+			    command, name, sought);
 	else
 		usage_error(context, "%s has no option '%s'", command[0] ? command : "dmuserctl", name);
 	return '?';

@@ -62,6 +62,11 @@ static void what_was_meant_is_said(void **state)
 	} cases[] = {
 		{ { "relase", "a" }, "there is no command 'relase': did you mean 'release'?" },
 		{ { "lst" }, "there is no command 'lst': did you mean 'list'?" },
+		{ { "ls" }, "there is no command 'ls': did you mean 'list'?" },
+		{ { "delete", "a" }, "there is no command 'delete': did you mean 'release'?" },
+		{ { "help", "create" }, "there is no command 'help': did you mean '--help'?" },
+		{ { "create", "a", "--path=/x" }, "create has no option '--path': one of the backend is given as "
+						  "-o path=VALUE\n" },
 		{ { "frobnicate" }, "there is no command 'frobnicate'\n" },
 		{ { "--jsn", "list" }, "dmuserctl has no option '--jsn': did you mean --json?" },
 		{ { "create", "a", "--sise=64M" }, "create has no option '--sise': did you mean --size?" },
