@@ -138,7 +138,8 @@ static int parse_option(struct plain *plain, int which)
 		help(plain->worker->ops);
 		exit(DMUSER_EXIT_OK);
 	default:
-		return -EINVAL; /* getopt has said why */
+		/* getopt has said why. */
+		return complain(plain->worker, "--help tells the options");
 	}
 }
 

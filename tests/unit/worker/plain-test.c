@@ -55,6 +55,7 @@ static void nonsense_is_named(void **state)
 		{ "--size -1", "'-1' is no number of bytes" },
 		{ "--size 99999999999999999999999", "is no number of bytes" },
 		{ "--size 0 --channel /dev/null", "are needed" },
+		{ "--szie 4096 --channel /dev/null", "--help tells the options" },
 		{ "--size 1000 --channel /dev/null", "not a multiple of the block size" },
 		{ "--size 4096 --channel /dev/null --block-size 1000", "--block-size: 512, 1024" },
 		{ "--size 4096 --channel /dev/null more", "'more': what is that?" },
