@@ -64,20 +64,51 @@ static struct json_object *find_others(struct dmuser_connection *connection, con
 	return others;
 }
 
-static struct json_object *list_backends(struct dmuser_connection *connection)
+/* What an array's elements are called. NULL if there is none. */
+static struct json_object *list_names(struct json_object *array, const char *key)
 {
-	_cleanup_(object_putp) struct json_object *backends =
-		ask(connection, "io.dmuser.ListBackends", NULL, "backends", json_type_array);
-	struct json_object *names = object_new_array();
+	struct json_object *names = array ? object_new_array() : NULL;
 
-	for (size_t i = 0; backends && i < json_object_array_length(backends); i++) {
-		struct json_object *backend = json_object_array_get_idx(backends, i), *name;
+	for (size_t i = 0; names && i < json_object_array_length(array); i++) {
+		struct json_object *element = json_object_array_get_idx(array, i);
 
-		name = object_member(backend, "type", json_type_string);
-		if (name)
-			object_append(names, json_object_get(name));
+		object_append(names, json_object_new_string(object_string(element, key, "")));
 	}
 	return names;
+}
+
+static struct json_object *find_backend(struct json_object *backends, const char *type)
+{
+	for (size_t i = 0; backends && i < json_object_array_length(backends); i++) {
+		struct json_object *backend = json_object_array_get_idx(backends, i);
+
+		if (is_same_text(object_string(backend, "type", NULL), type))
+			return backend;
+	}
+	return NULL;
+}
+
+/* A name that none has: dmuserd does not tell which there are. */
+static void ask_for_names(struct dmuser_connection *connection, const char *error,
+			  struct json_object *parameters, struct json_object *request,
+			  struct inquiry *inquiry)
+{
+	bool of_backend = strcmp(error, "org.varlink.service.InvalidParameter") == 0 &&
+			  is_same_text(object_string(parameters, "parameter", NULL), "backend");
+	bool of_option = strcmp(error, "io.dmuser.InvalidOption") == 0 &&
+			 strstr(object_string(parameters, "reason", ""), " has no such option");
+	_cleanup_(object_putp) struct json_object *backends = NULL;
+	struct json_object *backend;
+
+	if (!of_backend && !of_option)
+		return;
+	backends = ask(connection, "io.dmuser.ListBackends", NULL, "backends", json_type_array);
+	backend = find_backend(backends, object_string(request, "backend", NULL));
+	if (of_backend)
+		inquiry->backends = list_names(backends, "type");
+	else
+		inquiry->options =
+			list_names(object_member(backend, "options", json_type_array), "name");
 }
 
 static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, const char *error,
@@ -87,10 +118,7 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 	const char *name = object_string(parameters, "name", ""), *container = container_of(request);
 	int64_t owner = object_int(request, "owner", -1);
 
-	/* The name of none: dmuserd does not look for it, and so does not tell which there are. */
-	if (strcmp(error, "org.varlink.service.InvalidParameter") == 0 &&
-	    is_same_text(object_string(parameters, "parameter", NULL), "backend"))
-		inquiry->backends = list_backends(connection);
+	ask_for_names(connection, error, parameters, request, inquiry);
 	if (!name[0])
 		return;
 	if (strcmp(error, "io.dmuser.SpecificationMismatch") == 0 ||
@@ -132,5 +160,6 @@ void inquiry_done(struct inquiry *inquiry)
 	json_object_put(inquiry->volume);
 	json_object_put(inquiry->others);
 	json_object_put(inquiry->backends);
+	json_object_put(inquiry->options);
 	*inquiry = (struct inquiry){};
 }

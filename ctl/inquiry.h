@@ -19,6 +19,7 @@ struct inquiry {
 	struct json_object *volume; /* the one that is meant, or in the way; NULL: not known */
 	struct json_object *others; /* those of that name that other owners have; NULL: not known */
 	struct json_object *backends; /* the names of those there are; NULL: not known */
+	struct json_object *options;  /* the names of those that the backend has; NULL: not known */
 	enum backing_kind backing;
 	struct backing_user user;
 };

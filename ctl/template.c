@@ -444,11 +444,9 @@ static struct json_object *installed(const struct matter *m)
 	return available || !m->c->found ? available : m->c->found->backends;
 }
 
-const char *matter_meant(const struct matter *m)
+static const char *find_nearest(const char *word, struct json_object *names)
 {
-	struct nearest nearest = { .word = object_string(m->c->request, "backend", NULL) ?:
-					   object_string(m->parameters, "backend", "") };
-	struct json_object *names = installed(m);
+	struct nearest nearest = { .word = word };
 
 	for (size_t i = 0; names && i < json_object_array_length(names); i++) {
 		struct json_object *name = json_object_array_get_idx(names, i);
@@ -456,6 +454,33 @@ const char *matter_meant(const struct matter *m)
 		nearest_offer(&nearest, json_object_get_string(name));
 	}
 	return nearest.best;
+}
+
+const char *matter_meant(const struct matter *m)
+{
+	const char *word = object_string(m->c->request, "backend", NULL);
+
+	return find_nearest(word ?: object_string(m->parameters, "backend", ""), installed(m));
+}
+
+static struct json_object *options(const struct matter *m)
+{
+	return m->c->found ? m->c->found->options : NULL;
+}
+
+const char *matter_option_meant(const struct matter *m)
+{
+	return find_nearest(object_string(m->parameters, "option", ""), options(m));
+}
+
+static void append_option_meant(char *out, size_t size, const struct matter *m)
+{
+	append_escaped(out, size, matter_option_meant(m) ?: "");
+}
+
+static void append_options(char *out, size_t size, const struct matter *m)
+{
+	append_value(out, size, options(m));
 }
 
 static void append_meant(char *out, size_t size, const struct matter *m)
@@ -527,6 +552,8 @@ static const struct {
 	{ "hint", append_hint },
 	{ "meant", append_meant },
 	{ "installed", append_installed },
+	{ "option meant", append_option_meant },
+	{ "options", append_options },
 	{ "refusal", append_refusal },
 	{ "size", append_size },
 	{ "block", append_block },

@@ -21,6 +21,7 @@
  *   {user} {ends_user} who has the device that was given, and what ends that
  *   {hint}             what to do about the refusal of an option
  *   {meant}            the backend whose name is next to the given one; {installed} all there are
+ *   {option meant}     the backend's option whose name is next to the given one; {options} all it has
  *   {refusal}          a worker's own words
  *   {size}             the size that was given; {block} the block size
  *   {limits}           from {min} to {max}; {least} is {min} in whole blocks
@@ -49,6 +50,8 @@ uint64_t matter_block_size(const struct matter *m);
 bool matter_reason_is_whole(const struct matter *m);
 /* The backend that was probably meant; NULL: none is near. */
 const char *matter_meant(const struct matter *m);
+/* The same of an option that the backend does not have. */
+const char *matter_option_meant(const struct matter *m);
 /* What a worker said that did not want to serve, in the reason; NULL: none did. */
 const char *matter_refusal(const struct matter *m);
 /* What the caller calls the parameter that this parameter of the error names; NULL: no other name is known. */

@@ -166,6 +166,10 @@ static const struct wording option_missing = {
 static const struct wording option_refused = {
 	"", EXIT_FAILED, "{option=} cannot be taken: {reason}", "{hint}"
 };
+static const struct wording option_misspelt = {
+	"", EXIT_FAILED, "{option=} cannot be taken: {reason}",
+	"did you mean {-o}{option meant}? It has: {options}"
+};
 static const struct wording backing_held = {
 	"", EXIT_BUSY, "{option=} cannot be taken: {reason}", "{hint}"
 };
@@ -244,7 +248,7 @@ static const struct wording *choose_option(const struct matter *m)
 
 	if (!json_object_object_get_ex(given, option, NULL))
 		return strcmp(option, "path") == 0 ? &path_missing : &option_missing;
-	return &option_refused;
+	return matter_option_meant(m) ? &option_misspelt : &option_refused;
 }
 
 static enum backing_kind backing_of(const struct matter *m)

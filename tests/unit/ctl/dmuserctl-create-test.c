@@ -90,6 +90,22 @@ static void a_backend_in_large_letters_is_known_for_what_it_is(void **state)
 	assert_printed("did you mean 'bad'?");
 }
 
+static void has_no_such_option(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"detph\","
+		      "\"reason\":\"backend file has no such option\"}}", NULL, 0);
+	takes_list_backends(s);
+}
+
+static void an_option_that_is_mistyped_is_met_with_the_one_that_was_meant(void **state)
+{
+	assert_int_equal(RUN(has_no_such_option, "create", "a", "--backend", "file", "-o", "path=/x",
+			     "-o", "detph=2"), 1);
+	assert_string_equal(output, "dmuserctl: -o detph=2 cannot be taken: backend file has no such option\n"
+				    "  hint: did you mean -o depth? It has: path, depth, start, word\n");
+}
+
 static void takes_create(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
@@ -349,6 +365,7 @@ int main(void)
 		cmocka_unit_test(backends_are_shown_with_what_they_take),
 		cmocka_unit_test(one_backend_is_all_that_json_tells_of),
 		cmocka_unit_test(a_backend_in_large_letters_is_known_for_what_it_is),
+		cmocka_unit_test(an_option_that_is_mistyped_is_met_with_the_one_that_was_meant),
 		cmocka_unit_test(an_option_that_is_a_size_is_given_as_size_is),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(create_of_a_degraded_volume_fails),
