@@ -4,8 +4,10 @@
  *
  * A SOCK_SEQPACKET Unix socket at <run>/spawner.sock (mode 0600), on which the spawner listens and
  * serves one supervisor at a time; a new connection is served when the old one has closed. One
- * struct a message each way; a message of another size ends the connection. The spawner outlives the
- * supervisor: what it started goes on, and how a child ended is remembered until it is forgotten.
+ * struct a message each way, whose first word is the version in every version. A message of
+ * another version, or size, ends the connection, after a DONE that tells the spawner's. The spawner
+ * outlives the supervisor: what it started goes on, and how a child ended is remembered until it is
+ * forgotten.
  *
  *   supervisor                      spawner
  *   SPAWN  + fds          ->

@@ -220,16 +220,20 @@ static int do_forget(struct server *s, const struct spawner_request *q)
 	return done(s, q, 0);
 }
 
+/* Of another version: it sees by the answer's what is wrong; the rest may mean nothing to it. */
+static int refuse(struct server *s)
+{
+	int r = done(s, &(struct spawner_request){}, -EPROTONOSUPPORT);
+
+	return r < 0 || s->connection < 0 ? r : disconnect(s);
+}
+
 static int serve(struct server *s, const struct spawner_request *q, const int *fds, size_t n_fds)
 {
+	if (q->version != SPAWNER_MESSAGE_VERSION)
+		return refuse(s);
 	if (!memchr(q->name, '\0', sizeof(q->name)))
 		return disconnect(s);
-	if (q->version != SPAWNER_MESSAGE_VERSION) {
-		/* It sees by the answer's version what is wrong. */
-		int r = done(s, q, -EPROTONOSUPPORT);
-
-		return r < 0 || s->connection < 0 ? r : disconnect(s);
-	}
 	if (n_fds > 0 && q->op != SPAWNER_SPAWN)
 		return disconnect(s);
 	switch (q->op) {
@@ -256,6 +260,9 @@ static int on_connection(struct server *s)
 
 	if (r == -EAGAIN)
 		return 0;
+	/* Of another size. */
+	if (r == -EPROTO)
+		return refuse(s);
 	if (r < 0)
 		return disconnect(s);
 	r = serve(s, &request, fds, n_fds);

@@ -7,10 +7,10 @@
  * work, but takes nothing from it that it did not ask for: an answer to no question ends the connection.
  *
  * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
- * once a second. One of another version answers so, or hangs up on the first question: -EPROTONOSUPPORT.
- * So does one that dies just then; therefore the first hang-up is a loss as any other, but for a LIST, which is
- * asked again, and the second in a row is believed. The spawner's children are not ended by that, so nothing
- * is said about them.
+ * once a second. A spawner is of another version if its answer says so, and never because it hangs up: one
+ * that dies does that too, and the next one may be well. So a LIST that a spawner has hung up on before it
+ * said anything is asked again, until its deadline. The spawner's children are not ended by that, so
+ * nothing is said about them.
  *
  *   pending: a request that was sent; see spawner-pending.h.
  *   child:   one that a SPAWN or a LIST told of, until it has been forgotten. One that comes after its
@@ -54,7 +54,6 @@ struct spawner_link {
 	int fd; /* -EBADF while there is no connection */
 	int lost; /* why nothing can be asked, until it has answered again: -ENOTCONN, -EPROTONOSUPPORT; or 0 */
 	bool heard; /* it has answered on this connection */
-	bool hung_up; /* on the last connection, before it had answered anything */
 	sd_event_source *io, *retry;
 	uint64_t serial;
 	struct pending *pending;
@@ -64,6 +63,7 @@ struct spawner_link {
 
 static int on_socket(sd_event_source *source, int fd, uint32_t events, void *userdata);
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+static void on_listed_after_loss(void *userdata, int error);
 
 /* Outgoing requests */
 
@@ -218,9 +218,15 @@ static int arm_retry(struct spawner_link *link)
 	return r < 0 ? r : 0;
 }
 
+/* The next connection may answer it. It brings a LIST of the link's own. */
+static bool can_wait(const struct pending *p)
+{
+	return p->op == SPAWNER_LIST && !p->expired && p->listed != on_listed_after_loss;
+}
+
 /*
- * Tells everyone who waits, but keeps each LIST if the next connection is to answer it. What they do in answer
- * finds the link without a connection, and the list already detached.
+ * Tells everyone who waits, but for each LIST that is kept. What they do in answer finds the link without a
+ * connection, and the list already detached.
  */
 static void tell_waiting(struct spawner_link *link, int error, bool keeps_lists)
 {
@@ -231,7 +237,7 @@ static void tell_waiting(struct spawner_link *link, int error, bool keeps_lists)
 		struct pending *p = waiting;
 
 		waiting = p->next;
-		if (keeps_lists && p->op == SPAWNER_LIST && !p->expired) {
+		if (keeps_lists && can_wait(p)) {
 			p->next = link->pending;
 			link->pending = p;
 			continue;
@@ -241,17 +247,11 @@ static void tell_waiting(struct spawner_link *link, int error, bool keeps_lists)
 	}
 }
 
-/* On what it does not understand an earlier version only hangs up. */
-static bool is_hanging_up(const struct spawner_link *link, int error)
-{
-	return (error == -ECONNRESET || error == -EPIPE) && !link->heard && link->pending;
-}
-
 /* Ends the connection. Logged once, not for each connection that is tried. */
 static void lose(struct spawner_link *link, int error, const char *why)
 {
-	bool hangs_up = is_hanging_up(link, error);
-	bool foreign = error == -EPROTONOSUPPORT || (hangs_up && link->hung_up);
+	bool foreign = error == -EPROTONOSUPPORT;
+	bool hung_up = (error == -ECONNRESET || error == -EPIPE) && !link->heard;
 	int lost = foreign ? -EPROTONOSUPPORT : -ENOTCONN;
 
 	if (lost != link->lost)
@@ -259,12 +259,11 @@ static void lose(struct spawner_link *link, int error, const char *why)
 			  "started: %s", why, strerror(-error), spawner_describe_error(lost));
 	link->lost = lost;
 	link->heard = false;
-	link->hung_up = hangs_up;
 	link->io = sd_event_source_disable_unref(link->io);
 	closep(&link->fd);
 	link->fd = -EBADF;
 	request_queue_clear(&link->queue);
-	tell_waiting(link, foreign ? -EPROTONOSUPPORT : -ECONNRESET, hangs_up && !foreign);
+	tell_waiting(link, foreign ? -EPROTONOSUPPORT : -ECONNRESET, hung_up);
 	if (arm_retry(link) < 0)
 		log_print(LOG_ERR, "cannot wait for the spawner: no timer");
 }
@@ -314,9 +313,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	int fd = fd_connect(link->path, SOCK_NONBLOCK), r;
 
 	if (fd < 0) {
-		/* Whoever hung up has died. */
+		/* Whoever was there has ended, of whatever version it was. */
 		link->lost = -ENOTCONN;
-		link->hung_up = false;
 		tell_waiting(link, -ECONNRESET, false);
 		return arm_retry(link);
 	}
@@ -462,14 +460,11 @@ static void hear(struct spawner_link *link)
 		log_print(LOG_NOTICE, "the spawner is back");
 	link->lost = 0;
 	link->heard = true;
-	link->hung_up = false;
 }
 
 static int take_reply(struct spawner_link *link, const struct spawner_reply *reply, int *fds,
 		      size_t n_fds)
 {
-	if (reply->version != SPAWNER_MESSAGE_VERSION)
-		return -EPROTONOSUPPORT;
 	if (!is_terminated(reply->name, sizeof(reply->name)) || reply->step > CONFINE_SEALED)
 		return -EPROTO;
 	if (n_fds > 0 && reply->event != SPAWNER_SPAWNED && reply->event != SPAWNER_CHILD)
@@ -492,6 +487,40 @@ static int take_reply(struct spawner_link *link, const struct spawner_reply *rep
 	}
 }
 
+/* Another version's may be of another size, within reason. */
+union message {
+	struct spawner_reply reply;
+	char any[1024];
+};
+
+static ssize_t receive_any(int fd, union message *ret_message, int *fds, size_t *ret_n_fds)
+{
+	ssize_t size = fd_recv(fd, ret_message, sizeof(*ret_message), fds, 1, ret_n_fds, MSG_DONTWAIT);
+
+	/* That a question stays unread is told before what the spawner had said. */
+	if (size == -ECONNRESET)
+		size = fd_recv(fd, ret_message, sizeof(*ret_message), fds, 1, ret_n_fds, MSG_DONTWAIT);
+	return size;
+}
+
+/* 0; -EAGAIN; or why the connection ends. */
+static int receive(int fd, struct spawner_reply *ret_reply, int *fds, size_t *ret_n_fds)
+{
+	union message message;
+	ssize_t size = receive_any(fd, &message, fds, ret_n_fds);
+
+	if (size <= 0)
+		return size == 0 ? -ECONNRESET : (int)size;
+	if ((size_t)size < sizeof(message.reply.version))
+		return -EPROTO;
+	if (message.reply.version != SPAWNER_MESSAGE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (size != sizeof(message.reply))
+		return -EPROTO;
+	*ret_reply = message.reply;
+	return 0;
+}
+
 static int on_socket(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct spawner_link *link = userdata;
@@ -510,14 +539,13 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *use
 		struct spawner_reply reply;
 		int fds[1] = { -EBADF };
 		size_t n_fds = 0;
-		int r = fd_recv_exact(link->fd, &reply, sizeof(reply), fds, 1, &n_fds, MSG_DONTWAIT);
+		int r = receive(link->fd, &reply, fds, &n_fds);
 
 		if (r == -EAGAIN)
 			return 0;
-		if (r >= 0) {
+		if (r == 0)
 			r = take_reply(link, &reply, fds, n_fds);
-			fd_close_many(fds, n_fds);
-		}
+		fd_close_many(fds, n_fds);
 		if (r < 0) {
 			lose(link, r, "reading");
 			return 0;

@@ -15,8 +15,8 @@
 struct spawner_link;
 
 /* What came of a SPAWN: pidfd (consumed by the callback; -EBADF on error). Called once for each, with
- * error -ETIMEDOUT after the deadline, -ECONNRESET when the spawner is gone, -EPROTONOSUPPORT when it is one
- * of another version. Likewise, at once, -ENOTCONN or -EPROTONOSUPPORT of whatever is asked for. */
+ * error -ETIMEDOUT after the deadline, -ECONNRESET when the spawner is gone, -EPROTONOSUPPORT when it has said
+ * that it is of another version. Likewise, at once, -ENOTCONN or -EPROTONOSUPPORT of whatever is asked for. */
 typedef void (*spawner_spawned_fn)(void *userdata, int error, enum confine_step step, pid_t pid, int pidfd);
 /* A child has ended; status as of waitpid(). Also for those that a LIST found dead. */
 typedef void (*spawner_exited_fn)(void *userdata, int status);

@@ -206,7 +206,7 @@ static void one_supervisor_is_served_at_a_time(const char *build)
 	CHECK_EQ(rig_wait_for(&second, SPAWNER_LISTED, NULL, &reply, NULL), 0);
 }
 
-static void a_message_of_another_size_ends_the_connection_and_no_child(const char *build)
+static void a_message_of_another_size_is_told_the_version_and_ends_no_child(const char *build)
 {
 	struct order ping = { .kind = ORDER_PING };
 	struct spawner_reply reply;
@@ -217,6 +217,9 @@ static void a_message_of_another_size_ends_the_connection_and_no_child(const cha
 	begin(build);
 	CHECK_EQ(worker_start(&rig, &w), 0);
 	CHECK_EQ(fd_send(rig.link, "junk", 4, NULL, 0, 0), 0);
+	CHECK_EQ(rig_receive(&rig, &reply, &fd), 0);
+	CHECK_EQ(reply.version, SPAWNER_MESSAGE_VERSION);
+	CHECK_EQ(reply.error, -EPROTONOSUPPORT);
 	CHECK_EQ(rig_receive(&rig, &reply, &fd), -ECONNRESET);
 	CHECK_EQ(rig_connect(&rig), 0);
 	CHECK_EQ(rig_ask(&rig, SPAWNER_KILL, "nobody", &reply), 0);
@@ -323,7 +326,7 @@ const struct attack_case spawner_cases[] = {
 	CASE(a_child_that_ends_while_traced_is_reaped_when_it_is_let_go),
 	CASE(a_new_supervisor_finds_the_children_of_the_old_one),
 	CASE(one_supervisor_is_served_at_a_time),
-	CASE(a_message_of_another_size_ends_the_connection_and_no_child),
+	CASE(a_message_of_another_size_is_told_the_version_and_ends_no_child),
 	CASE(two_children_share_neither_name_nor_uid),
 	CASE(a_childs_limits_are_those_of_its_request),
 	CASE(only_root_can_connect),

@@ -68,7 +68,7 @@ static void a_lost_one_that_lives_keeps_its_uid_until_it_is_dead(void **state)
 	assert_int_equal(pool.starts[2].request.uid, pool.starts[1].request.uid);
 }
 
-/* A spawner that hangs up may have started it before. */
+/* The spawner before that one may have started it. */
 static void one_that_another_version_did_not_answer_for_is_lost(void **state)
 {
 	is_lost(0, -EPROTONOSUPPORT);

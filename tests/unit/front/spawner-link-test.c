@@ -522,38 +522,53 @@ static void hang_up(void)
 	settle();
 }
 
-/* As one does that knows no message of this version. One that dies just then does the same, once. */
-static void a_spawner_that_hangs_up_on_the_first_question_twice_is_of_another_version(void **state)
+/* What an earlier or a later version says, of whatever size its messages are. */
+static void answer_as_another_version(size_t size)
 {
-	struct spawner_request list;
-	struct spawner_reply reply;
+	const uint32_t message[sizeof(struct spawner_reply) / 2] = { SPAWNER_MESSAGE_VERSION + 1 };
+
+	assert_true(size <= sizeof(message));
+	settle();
+	assert_int_equal(send(t.spawner, message, size, MSG_NOSIGNAL), size);
+	settle();
+}
+
+static void an_answer_of_another_version_is_known_whatever_its_size(void **state)
+{
+	const size_t sizes[] = { sizeof(uint32_t), sizeof(struct spawner_reply) - 1,
+				 sizeof(struct spawner_reply), sizeof(struct spawner_reply) + 8 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		spawn("w1");
+		answer_as_another_version(sizes[i]);
+		assert_true(is_lost());
+		assert_int_equal(told.error, -EPROTONOSUPPORT);
+		assert_true(spawner_is_unsure(told.error));
+		assert_non_null(strstr(spawner_describe_error(told.error),
+				       "restart dmuser-workers and dmuserd"));
+		assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -EPROTONOSUPPORT);
+		close(t.spawner);
+		accept_again();
+	}
+	/* And then the next one is no version at all, but dead. */
+	hang_up();
+	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
+}
+
+/* It has not read the second question when it hangs up after the first. */
+static void an_answer_of_another_version_is_heard_before_the_end(void **state)
+{
+	const uint32_t answer = SPAWNER_MESSAGE_VERSION + 1;
 
 	spawn("w1");
-	hang_up();
-	assert_int_equal(told.error, -ECONNRESET);
-	assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
-	accept_again();
 	spawn("w2");
-	hang_up();
+	settle();
+	assert_int_equal(send(t.spawner, &answer, sizeof(answer), MSG_NOSIGNAL), sizeof(answer));
+	close(t.spawner);
+	t.spawner = -1;
+	settle();
+	assert_int_equal(told.spawned, 2);
 	assert_int_equal(told.error, -EPROTONOSUPPORT);
-	assert_true(spawner_is_unsure(told.error));
-	assert_non_null(strstr(spawner_describe_error(told.error), "restart dmuser-workers and dmuserd"));
-	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -EPROTONOSUPPORT);
-
-	/* Once more; and then by one that answers. */
-	accept_again();
-	hang_up();
-	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -EPROTONOSUPPORT);
-	accept_again();
-	list = asked(SPAWNER_LIST, "");
-	reply = make(SPAWNER_LISTED, list.serial, "");
-	answer(&reply, false);
-	hang_up();
-	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -ENOTCONN);
-	/* It has answered before: this is the first time again. */
-	accept_again();
-	hang_up();
-	assert_int_equal(spawn_until("w3", from_now(FAR_USEC)), -ENOTCONN);
 }
 
 static void list(void)
@@ -561,29 +576,46 @@ static void list(void)
 	assert_int_equal(spawner_list(t.link, on_child, on_listed, NULL), 0);
 }
 
-static void a_list_that_was_hung_up_on_is_asked_for_again(void **state)
+static void answer_listed(const struct spawner_request *request)
 {
-	struct spawner_request request;
-	struct spawner_reply reply;
+	struct spawner_reply reply = make(SPAWNER_LISTED, request->serial, "");
 
-	list();
-	hang_up();
-	assert_int_equal(told.listed, 0);
-	accept_again();
-	request = asked(SPAWNER_LIST, "");
-	reply = make(SPAWNER_LISTED, request.serial, "");
 	answer(&reply, false);
-	settle();
-	assert_int_equal(told.listed, 1);
-	assert_int_equal(told.listed_error, 0);
 }
 
-static void a_list_that_is_hung_up_on_twice_says_what_that_means(void **state)
+/* It dies each time, right after its start; that says nothing of its version. */
+static void a_spawner_that_hangs_up_time_and_again_is_only_lost(void **state)
+{
+	struct spawner_request first, own;
+
+	list();
+	for (int i = 0; i < 3; i++) {
+		spawn("w1");
+		hang_up();
+		assert_int_equal(told.spawned, i + 1);
+		assert_int_equal(told.error, -ECONNRESET);
+		assert_int_equal(spawn_until("w2", from_now(FAR_USEC)), -ENOTCONN);
+		accept_again();
+	}
+	/* The list still waits for one that lives. */
+	assert_int_equal(told.listed, 0);
+	first = asked(SPAWNER_LIST, "");
+	own = asked(SPAWNER_LIST, "");
+	asked_nothing();
+	answer_listed(&first);
+	answer_listed(&own);
+	assert_int_equal(told.listed, 1);
+	assert_int_equal(told.listed_error, 0);
+	spawn("w2");
+	asked(SPAWNER_SPAWN, "w2");
+}
+
+static void a_list_of_a_spawner_of_another_version_says_so(void **state)
 {
 	list();
 	hang_up();
 	accept_again();
-	hang_up();
+	answer_as_another_version(sizeof(struct spawner_reply));
 	assert_int_equal(told.listed, 1);
 	assert_int_equal(told.listed_error, -EPROTONOSUPPORT);
 }
@@ -659,9 +691,10 @@ int main(void)
 		TEST(what_is_no_answer_ends_the_connection),
 		cmocka_unit_test(wrong_answers_end_the_connection),
 		TEST(a_lost_spawner_answers_everybody_and_is_looked_for),
-		TEST(a_spawner_that_hangs_up_on_the_first_question_twice_is_of_another_version),
-		TEST(a_list_that_was_hung_up_on_is_asked_for_again),
-		TEST(a_list_that_is_hung_up_on_twice_says_what_that_means),
+		TEST(an_answer_of_another_version_is_known_whatever_its_size),
+		TEST(an_answer_of_another_version_is_heard_before_the_end),
+		TEST(a_spawner_that_hangs_up_time_and_again_is_only_lost),
+		TEST(a_list_of_a_spawner_of_another_version_says_so),
 		TEST(a_list_that_nobody_is_left_to_answer_fails),
 		TEST(one_that_is_held_outlives_a_new_connection),
 		TEST(nothing_is_lost_when_the_spawner_does_not_read),

@@ -43,7 +43,7 @@ static const struct mishap mishaps[] = {
 	  .words = "start dmuser-spawner" },
 	{ .name = "spawner of another version", .spawn_refused = -EPROTONOSUPPORT,
 	  .kind = FAILURE_BACKEND_FAILED, .words = "restart dmuser-workers and dmuserd" },
-	{ .name = "another version hangs up", .spawn_error = -EPROTONOSUPPORT,
+	{ .name = "another version answers", .spawn_error = -EPROTONOSUPPORT,
 	  .kind = FAILURE_BACKEND_FAILED, .words = "restart dmuser-workers and dmuserd" },
 	{ .name = "spawn fails", .spawn_error = -EAGAIN, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "spawn: cgroup: " },
