@@ -416,7 +416,9 @@ bool proc_has_option(const struct proc_word *list, const char *option)
 /* A byte: the first digit is none of 4 to 7. */
 static bool is_escape(const char *text)
 {
-	return text[0] == '\\' && strspn(text + 1, "0123") >= 1 && strspn(text + 1, "01234567") >= 3;
+	const char *digits = text + 1;
+
+	return text[0] == '\\' && strspn(digits, "0123") >= 1 && strspn(digits, "01234567") >= 3;
 }
 
 /* The byte that stands at *from, which is then behind it. */

@@ -2,19 +2,20 @@
 /*
  * The supervisor's end of the spawner's socket; see spawner-link.h.
  *
- * Owns the socket, the requests that wait for an answer, and what is known of each child. Never blocks
- * once it is made: what the socket does not take at once waits in a queue. Trusts the spawner to do its
- * work, but takes nothing from it that it did not ask for: an answer to no question ends the connection.
+ * Owns the socket, the requests that wait for an answer, and what is known of each child. Never
+ * blocks once it is made: what the socket does not take at once waits in a queue. Trusts the
+ * spawner to do its work, but takes nothing from it that it did not ask for: an answer to no
+ * question ends the connection.
  *
- * When the connection ends, every question is answered with -ECONNRESET and a new connection is tried
- * once a second. A spawner is of another version if its answer says so, and never because it hangs up: one
- * that dies does that too, and the next one may be well. So a LIST that a spawner has hung up on before it
- * said anything is asked again, until its deadline. The spawner's children are not ended by that, so
- * nothing is said about them.
+ * When the connection ends, every question is answered with -ECONNRESET and a new connection is
+ * tried once a second. A spawner is of another version if its answer says so, and never because it
+ * hangs up: one that dies does that too, and the next one may be well. So a LIST that a spawner has
+ * hung up on before it said anything is asked again, until its deadline. The spawner's children are
+ * not ended by that, so nothing is said about them.
  *
  *   pending: a request that was sent; see spawner-pending.h.
- *   child:   one that a SPAWN or a LIST told of, until it has been forgotten. One that comes after its
- *            SPAWN's deadline is killed.
+ *   child:   one that a SPAWN or a LIST told of, until it has been forgotten. One that comes after
+ *            its SPAWN's deadline is killed.
  */
 #include "dmuserd/supervisor/spawner-link.h"
 #include "dmuserd/supervisor/log.h"
@@ -52,7 +53,7 @@ struct spawner_link {
 	sd_event *event;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	int fd; /* -EBADF while there is no connection */
-	int lost; /* why nothing can be asked, until it has answered again: -ENOTCONN, -EPROTONOSUPPORT; or 0 */
+	int lost; /* until it has answered again: -ENOTCONN, -EPROTONOSUPPORT; else 0 */
 	bool heard; /* it has answered on this connection */
 	sd_event_source *io, *retry;
 	uint64_t serial;
@@ -102,8 +103,9 @@ static struct spawner_request make_request(struct spawner_link *link, enum spawn
 }
 
 /* Sends what p stands for, and keeps it; p is consumed. */
-static int pending_send(struct spawner_link *link, struct pending *p, const struct spawner_request *request,
-			const int *fds, size_t n_fds, uint64_t deadline_usec)
+static int pending_send(struct spawner_link *link, struct pending *p,
+			const struct spawner_request *request, const int *fds, size_t n_fds,
+			uint64_t deadline_usec)
 {
 	int r = 0;
 
@@ -225,8 +227,8 @@ static bool can_wait(const struct pending *p)
 }
 
 /*
- * Tells everyone who waits, but for each LIST that is kept. What they do in answer finds the link without a
- * connection, and the list already detached.
+ * Tells everyone who waits, but for each LIST that is kept. What they do in answer finds the link
+ * without a connection, and the list already detached.
  */
 static void tell_waiting(struct spawner_link *link, int error, bool keeps_lists)
 {
@@ -255,7 +257,8 @@ static void lose(struct spawner_link *link, int error, const char *why)
 	int lost = foreign ? -EPROTONOSUPPORT : -ENOTCONN;
 
 	if (lost != link->lost)
-		log_print(LOG_ERR, "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
+		log_print(LOG_ERR,
+			  "the spawner has gone (%s: %s); volumes go on, but nothing new can be "
 			  "started: %s", why, strerror(-error), spawner_describe_error(lost));
 	link->lost = lost;
 	link->heard = false;
@@ -269,8 +272,8 @@ static void lose(struct spawner_link *link, int error, const char *why)
 }
 
 /*
- * After a new connection: watchers hear of those that have died meanwhile. A child that nobody here has
- * ever heard of was started for a request that has been answered with -ECONNRESET.
+ * After a new connection: watchers hear of those that have died meanwhile. A child that nobody here
+ * has ever heard of was started for a request that has been answered with -ECONNRESET.
  */
 static void on_child_after_loss(void *userdata, const struct spawner_reply *reply, int pidfd)
 {
@@ -427,7 +430,7 @@ static int take_listed(struct spawner_link *link, const struct spawner_reply *re
 	return 0;
 }
 
-/* KILL and FORGET ask for nothing that an answer could change: a child that is gone is what both want. */
+/* KILL and FORGET ask for nothing that an answer could change: both want a child that is gone. */
 static int take_done(struct spawner_link *link, const struct spawner_reply *reply)
 {
 	struct pending *p = pending_find(link->pending, reply->serial, SPAWNER_KILL);
@@ -493,14 +496,9 @@ union message {
 	char any[1024];
 };
 
-static ssize_t receive_any(int fd, union message *ret_message, int *fds, size_t *ret_n_fds)
+static ssize_t receive_any(int fd, union message *m, int *fds, size_t *ret_n_fds)
 {
-	ssize_t size = fd_recv(fd, ret_message, sizeof(*ret_message), fds, 1, ret_n_fds, MSG_DONTWAIT);
-
-	/* That a question stays unread is told before what the spawner had said. */
-	if (size == -ECONNRESET)
-		size = fd_recv(fd, ret_message, sizeof(*ret_message), fds, 1, ret_n_fds, MSG_DONTWAIT);
-	return size;
+	return fd_recv(fd, m, sizeof(*m), fds, 1, ret_n_fds, MSG_DONTWAIT);
 }
 
 /* 0; -EAGAIN; or why the connection ends. */
@@ -509,6 +507,9 @@ static int receive(int fd, struct spawner_reply *ret_reply, int *fds, size_t *re
 	union message message;
 	ssize_t size = receive_any(fd, &message, fds, ret_n_fds);
 
+	/* That a question stays unread is told before what the spawner had said. */
+	if (size == -ECONNRESET)
+		size = receive_any(fd, &message, fds, ret_n_fds);
 	if (size <= 0)
 		return size == 0 ? -ECONNRESET : (int)size;
 	if ((size_t)size < sizeof(message.reply.version))
@@ -649,7 +650,8 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 	return pending_send(link, p, &request, NULL, 0, now + LIST_USEC);
 }
 
-int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited, void *userdata)
+int spawner_watch(struct spawner_link *link, const char *name, spawner_exited_fn exited,
+		  void *userdata)
 {
 	struct child *c = child_find(link, name);
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * exerciser FILE SEED SECONDS: one file, whatever a program may do to it, and a copy in memory that tells what must be
- * in it. Reads and writes through the page cache, past it and by mapping; makes it shorter and longer; digs holes,
- * moves what lies behind them, and closes it in between.
+ * exerciser FILE SEED SECONDS: one file, whatever a program may do to it, and a copy in memory that
+ * tells what must be in it. Reads and writes through the page cache, past it and by mapping; makes
+ * it shorter and longer; digs holes, moves what lies behind them, and closes it in between.
  *
- * Every read is compared with the copy; so is the whole file, from the disk, at each closing and at the end. Exits with
- * 1 and says at which operation and byte they differ. The same seed gives the same operations. Owns FILE.
+ * Every read is compared with the copy; so is the whole file, from the disk, at each closing and at
+ * the end. Exits with 1 and says at which operation and byte they differ, and with 2 for what is no
+ * fault of the file system's. The same seed gives the same operations. Owns FILE.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,19 @@ struct exerciser {
 	char *buf;   /* PIECE_MAX bytes, aligned */
 };
 
+__attribute__((format(printf, 2, 3)))
+static _Noreturn void fail(const struct exerciser *x, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "%s: operation %" PRIu64 ", ", x->path, x->n);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
 static uint64_t draw(struct exerciser *x, uint64_t below)
 {
 	return prng_below(&x->prng, below);
@@ -50,12 +65,15 @@ static void fill(struct exerciser *x, char *bytes, size_t len)
 		bytes[i] = (char)(word >> i % 8 * 8) + (char)(i / 8);
 }
 
-static void must_equal(struct exerciser *x, const char *how, const char *bytes, size_t offset, size_t len)
+static void must_equal(const struct exerciser *x, const char *how, const char *bytes, size_t offset,
+		       size_t len)
 {
+	const char *expected = x->copy + offset;
+
 	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] != x->copy[offset + i])
-			errx(1, "%s: operation %" PRIu64 ", %s: byte %zu is %02x, not %02x", x->path, x->n, how,
-			     offset + i, (unsigned char)bytes[i], (unsigned char)x->copy[offset + i]);
+		if (bytes[i] != expected[i])
+			fail(x, "%s: byte %zu is %02x, not %02x", how, offset + i,
+			     (unsigned char)bytes[i], (unsigned char)expected[i]);
 	}
 }
 
@@ -75,10 +93,9 @@ static void read_at(struct exerciser *x, int fd, const char *how, size_t offset,
 	size_t expected = offset >= x->size ? 0 : len < x->size - offset ? len : x->size - offset;
 
 	if (got < 0)
-		err(1, "%s: operation %" PRIu64 ", %s", x->path, x->n, how);
+		fail(x, "%s: %s", how, strerror(errno));
 	if ((size_t)got != expected)
-		errx(1, "%s: operation %" PRIu64 ", %s: %zd bytes at %zu, not %zu", x->path, x->n, how, got,
-		     offset, expected);
+		fail(x, "%s: %zd bytes at %zu, not %zu", how, got, offset, expected);
 	must_equal(x, how, x->buf, offset, expected);
 }
 
@@ -98,11 +115,14 @@ static void compare(struct exerciser *x)
 {
 	struct stat st;
 
-	if (fsync(x->fd) < 0 || posix_fadvise(x->fd, 0, 0, POSIX_FADV_DONTNEED) != 0 || fstat(x->fd, &st) < 0)
-		err(1, "%s: operation %" PRIu64 ", fsync", x->path, x->n);
+	if (fsync(x->fd) < 0)
+		fail(x, "fsync: %s", strerror(errno));
+	/* Else what is read is what the page cache still holds. */
+	errno = posix_fadvise(x->fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (errno != 0 || fstat(x->fd, &st) < 0)
+		err(2, "%s", x->path);
 	if ((size_t)st.st_size != x->size)
-		errx(1, "%s: operation %" PRIu64 ": %zu bytes, not %zu", x->path, x->n, (size_t)st.st_size,
-		     x->size);
+		fail(x, "%zu bytes, not %zu", (size_t)st.st_size, x->size);
 	for (size_t at = 0; at < FILE_MAX; at += PIECE_MAX)
 		read_at(x, x->fd, "read back", at, PIECE_MAX);
 }
@@ -111,14 +131,14 @@ static void do_reopen(struct exerciser *x)
 {
 	compare(x);
 	if (close(x->fd) < 0 || close(x->direct_fd) < 0)
-		err(1, "%s: operation %" PRIu64 ", close", x->path, x->n);
+		fail(x, "close: %s", strerror(errno));
 	open_both(x, 0);
 }
 
 static void do_fsync(struct exerciser *x)
 {
 	if ((draw(x, 2) ? fsync(x->fd) : fdatasync(x->fd)) < 0)
-		err(1, "%s: operation %" PRIu64 ", fsync", x->path, x->n);
+		fail(x, "fsync: %s", strerror(errno));
 }
 
 /* --- Writing */
@@ -137,8 +157,10 @@ static void write_at(struct exerciser *x, int fd, const char *how, size_t offset
 		len = FILE_MAX - offset;
 	fill(x, x->buf, len);
 	put = pwrite(fd, x->buf, len, (off_t)offset);
+	if (put < 0)
+		fail(x, "%s: %s", how, strerror(errno));
 	if (put != (ssize_t)len)
-		err(1, "%s: operation %" PRIu64 ", %s: %zd bytes at %zu", x->path, x->n, how, put, offset);
+		fail(x, "%s: %zd bytes at %zu, not %zu", how, put, offset, len);
 	memcpy(x->copy + offset, x->buf, len);
 	grow_to(x, offset + len);
 }
@@ -173,7 +195,7 @@ static void do_map(struct exerciser *x)
 		fill(x, map + offset, len);
 		memcpy(x->copy + offset, map + offset, len);
 		if (draw(x, 2) && msync(map, x->size, MS_SYNC) < 0)
-			err(1, "%s: operation %" PRIu64 ", msync", x->path, x->n);
+			fail(x, "msync: %s", strerror(errno));
 	}
 	munmap(map, x->size);
 }
@@ -183,7 +205,7 @@ static void do_truncate(struct exerciser *x)
 	size_t size = draw(x, FILE_MAX + 1);
 
 	if (ftruncate(x->fd, (off_t)size) < 0)
-		err(1, "%s: operation %" PRIu64 ", ftruncate", x->path, x->n);
+		fail(x, "ftruncate: %s", strerror(errno));
 	if (size < x->size)
 		memset(x->copy + size, 0, x->size - size);
 	x->size = size;
@@ -195,7 +217,7 @@ static bool allocate(struct exerciser *x, const char *how, int mode, size_t offs
 	if (fallocate(x->fd, mode, (off_t)offset, (off_t)len) == 0)
 		return true;
 	if (errno != EOPNOTSUPP)
-		err(1, "%s: operation %" PRIu64 ", %s at %zu, %zu", x->path, x->n, how, offset, len);
+		fail(x, "%s of %zu at %zu: %s", how, len, offset, strerror(errno));
 	return false;
 }
 
@@ -203,11 +225,11 @@ static void do_zero(struct exerciser *x)
 {
 	size_t offset = draw(x, FILE_MAX), len = 1 + draw(x, PIECE_MAX);
 	bool punch = draw(x, 2);
+	int mode = punch ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : FALLOC_FL_ZERO_RANGE;
 
 	if (offset + len > FILE_MAX)
 		len = FILE_MAX - offset;
-	if (!allocate(x, punch ? "punch hole" : "zero range",
-		      punch ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : FALLOC_FL_ZERO_RANGE, offset, len))
+	if (!allocate(x, punch ? "punch hole" : "zero range", mode, offset, len))
 		return;
 	memset(x->copy + offset, 0, len);
 	if (!punch)
@@ -231,7 +253,9 @@ static void do_collapse(struct exerciser *x)
 		return;
 	offset = draw(x, blocks - 2) * BLOCK;
 	len = (1 + draw(x, (blocks * BLOCK - offset) / BLOCK - 1)) * BLOCK;
-	if (offset + len >= x->size || !allocate(x, "collapse range", FALLOC_FL_COLLAPSE_RANGE, offset, len))
+	if (offset + len >= x->size)
+		return;
+	if (!allocate(x, "collapse range", FALLOC_FL_COLLAPSE_RANGE, offset, len))
 		return;
 	memmove(x->copy + offset, x->copy + offset + len, x->size - offset - len);
 	memset(x->copy + x->size - len, 0, len);
@@ -246,7 +270,9 @@ static void do_insert(struct exerciser *x)
 		return;
 	offset = draw(x, x->size / BLOCK) * BLOCK;
 	len = (1 + draw(x, room)) * BLOCK;
-	if (offset >= x->size || !allocate(x, "insert range", FALLOC_FL_INSERT_RANGE, offset, len))
+	if (offset >= x->size)
+		return;
+	if (!allocate(x, "insert range", FALLOC_FL_INSERT_RANGE, offset, len))
 		return;
 	memmove(x->copy + offset + len, x->copy + offset, x->size - offset);
 	memset(x->copy + offset, 0, len);
@@ -258,9 +284,9 @@ static void do_insert(struct exerciser *x)
 static void step(struct exerciser *x)
 {
 	static void (*const operations[])(struct exerciser *x) = {
-		do_read,  do_read,  do_read,  do_read_direct,  do_read_direct, do_fsync,    do_reopen,
-		do_write, do_write, do_write, do_write_direct, do_map,	       do_map,	    do_truncate,
-		do_zero,  do_zero,  do_preallocate,	       do_collapse,    do_insert,
+		do_read, do_read, do_read, do_read_direct, do_read_direct, do_fsync, do_reopen,
+		do_write, do_write, do_write, do_write_direct, do_map, do_map, do_truncate,
+		do_zero, do_zero, do_preallocate, do_collapse, do_insert,
 	};
 
 	x->n++;

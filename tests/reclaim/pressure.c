@@ -2,9 +2,10 @@
 /*
  * Puts a machine short of memory, and believes nothing that it has not read back.
  *
- * `memory` dirties anonymous memory, which only swap can take when it is more than the machine has; `file` writes a
- * file through the page cache. Both then read every byte: each page holds words that only its place, the pass and the
- * process tell. Owns its memory and its file. Says in one line what differed, exits 1 then, and 2 for anything else.
+ * `memory` dirties anonymous memory, which only swap can take when it is more than the machine has;
+ * `file` writes a file through the page cache. Both then read every byte: each page holds words
+ * that only its place, the pass and the process tell. Owns its memory and its file. Says in one
+ * line what differed, exits 1 then, and 2 for anything else.
  */
 #include <err.h>
 #include <errno.h>
@@ -35,8 +36,8 @@ static void verify(const uint64_t *page, uint64_t number, uint64_t salt, const c
 
 	for (size_t i = 0; i < PAGE_WORDS; i++)
 		if (page[i] != word + i)
-			errx(1, "%s: page %" PRIu64 ", word %zu: %" PRIx64 ", expected %" PRIx64, where,
-			     number, i, page[i], word + i);
+			errx(1, "%s: page %" PRIu64 ", word %zu: %" PRIx64 ", expected %" PRIx64,
+			     where, number, i, page[i], word + i);
 }
 
 static void press_memory(uint64_t pages, uint64_t passes)
@@ -50,7 +51,7 @@ static void press_memory(uint64_t pages, uint64_t passes)
 	for (uint64_t pass = 0; pass < passes; pass++) {
 		for (uint64_t i = 0; i < pages; i++)
 			fill(memory + i * PAGE_WORDS, i, salt + pass);
-		/* The newest first: what is still in memory need not leave it for the rest to come back. */
+		/* The newest first: it need not leave memory for the rest to come back. */
 		for (uint64_t i = pages; i-- > 0;)
 			verify(memory + i * PAGE_WORDS, i, salt + pass, "memory");
 	}

@@ -144,11 +144,12 @@ static void spawn(const char *name)
 static struct spawner_request asked(enum spawner_op op, const char *name)
 {
 	struct spawner_request request;
-	int fds[8];
+	int fds[8], r;
 	size_t n = 0;
 
 	settle();
-	assert_int_equal(fd_recv_exact(t.spawner, &request, sizeof(request), fds, 8, &n, MSG_DONTWAIT), 0);
+	r = fd_recv_exact(t.spawner, &request, sizeof(request), fds, 8, &n, MSG_DONTWAIT);
+	assert_int_equal(r, 0);
 	assert_int_equal(n, op == SPAWNER_SPAWN ? 4 : 0);
 	fd_close_many(fds, n);
 	assert_int_equal(request.version, SPAWNER_MESSAGE_VERSION);
