@@ -20,6 +20,7 @@ struct mishap {
 	int error;     /* of operation; 0: it is silent */
 	int spawn_error, spawn_refused, channel_error, sole_error;
 	bool spawn_silent, gate_closed;
+	const char *little_time; /* for a worker, from the step behind this one on; or NULL */
 	const char *backend; /* NULL: memory */
 	enum failure_kind kind;
 	const char *subject, *words;
@@ -51,16 +52,16 @@ static const struct mishap mishaps[] = {
 	  .words = "start dmuser-spawner" },
 	{ .name = "dies unsealed", .manner = WORKER_DIES_UNSEALED, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "the worker exited with status 7" },
-	{ .name = "never sealed", .manner = WORKER_IS_NEVER_SEALED, .kind = FAILURE_TIMED_OUT,
-	  .subject = "seal" },
+	{ .name = "never sealed", .manner = WORKER_IS_NEVER_SEALED, .little_time = "spawn",
+	  .kind = FAILURE_TIMED_OUT, .subject = "seal" },
 	{ .name = "fails to seal", .manner = WORKER_FAILS_TO_SEAL, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "seal: mlock: Cannot allocate memory: too little" },
 	{ .name = "nonsense", .manner = WORKER_REPORTS_NONSENSE, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "wrong size" },
 	{ .name = "does not listen", .manner = WORKER_DOES_NOT_LISTEN,
 	  .kind = FAILURE_BACKEND_FAILED, .words = "hello: Connection refused" },
-	{ .name = "no hello", .manner = WORKER_DOES_NOT_SAY_HELLO, .kind = FAILURE_TIMED_OUT,
-	  .subject = "hello" },
+	{ .name = "no hello", .manner = WORKER_DOES_NOT_SAY_HELLO, .little_time = "seal",
+	  .kind = FAILURE_TIMED_OUT, .subject = "hello" },
 	{ .name = "another", .manner = WORKER_IS_ANOTHER, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "hello: it is not the worker" },
 	{ .name = "another generation", .manner = WORKER_IS_OF_ANOTHER_GENERATION,
@@ -80,7 +81,7 @@ static const struct mishap mishaps[] = {
 	{ .name = "no node", .channel_error = -ENOENT, .kind = FAILURE_DRIVER_UNAVAILABLE,
 	  .words = "/dev/dm-user/" },
 	{ .name = "channel not taken", .manner = WORKER_DOES_NOT_TAKE_CHANNEL,
-	  .kind = FAILURE_TIMED_OUT, .subject = "channel" },
+	  .little_time = "hello", .kind = FAILURE_TIMED_OUT, .subject = "channel" },
 	{ .name = "channel refused", .manner = WORKER_REFUSES_CHANNEL,
 	  .kind = FAILURE_BACKEND_FAILED, .words = "channel: Device or resource busy" },
 	{ .name = "dies at channel", .manner = WORKER_DIES_AT_CHANNEL,
@@ -104,6 +105,8 @@ static void arrange(const struct mishap *m)
 		world->dm_error[m->operation - 1] = m->error;
 	else if (m->operation)
 		world->dm_silent[m->operation - 1] = true;
+	/* No other operation takes any time. */
+	world->m.settings.device_mapper_timeout_ms = WORLD_LITTLE_TIME_MS;
 }
 
 static void suffer(const struct mishap *m)
@@ -115,6 +118,10 @@ static void suffer(const struct mishap *m)
 		spec.size_bytes = PARSER_UNSET;
 	arrange(m);
 	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	if (m->little_time) {
+		run_until_step(volume_named("data"), m->little_time);
+		world->m.settings.worker_start_timeout_ms = WORLD_LITTLE_TIME_MS;
+	}
 	run_until_flag(world->m.event, &c.done);
 	if (!c.failed || c.failure.kind != m->kind)
 		fail_msg("%s: kind %d: %s", m->name, c.failure.kind, c.failure.reason);
@@ -165,6 +172,7 @@ static void the_uid_of_a_process_that_nobody_can_name_is_not_given_again(void **
 	struct caller c;
 
 	world->spawn_silent = true;
+	world->m.settings.worker_start_timeout_ms = WORLD_LITTLE_TIME_MS;
 	assert_int_equal(create(&c, &spec, NULL, 0), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.failure.kind, FAILURE_TIMED_OUT);

@@ -2,6 +2,7 @@
 /* Device-mapper and its nodes, as the world plays them. */
 #include "dmuserd/supervisor/channel.h"
 #include "dmuserd/supervisor/sole.h"
+#include "tests/unit/volume/fake-silence.h"
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
 
@@ -15,7 +16,12 @@ struct dm_call {
 	sd_event_source *source;
 	dm_done_fn done;
 	void *userdata;
+	bool silent;
+	struct dm_call *next;
 };
+
+/* Not answered yet. */
+static struct dm_call *calls;
 
 static const char *const names[] = {
 	[DM_OP_VERSION] = "version", [DM_OP_CREATE] = "create", [DM_OP_RESUME] = "resume",
@@ -163,6 +169,24 @@ static void list_devices(bool broken_alone, struct dm_result *result, struct dm_
 	result->devices = devices;
 }
 
+static void end_call(struct dm_call *call)
+{
+	struct dm_call **at = &calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	sd_event_source_disable_unref(call->source);
+	free(call);
+}
+
+void fake_dm_end_silence(void)
+{
+	for (struct dm_call *call = calls; call; call = call->next)
+		if (call->silent)
+			assert_return_code(sd_event_source_set_time(call->source, 0), 0);
+}
+
 static void deliver(struct dm_call *call, bool timed_out)
 {
 	static struct dm_device devices[16];
@@ -172,8 +196,7 @@ static void deliver(struct dm_call *call, bool timed_out)
 	struct dm_result result = {};
 	size_t used = strlen(world->operations);
 
-	sd_event_source_disable_unref(call->source);
-	free(call);
+	end_call(call);
 	snprintf(world->operations + used, sizeof(world->operations) - used, " %s",
 		 names[request.operation]);
 	if (world->hook)
@@ -221,7 +244,10 @@ int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout
 	call->request = *request;
 	call->done = done;
 	call->userdata = userdata;
-	if (world->dm_silent[request->operation])
+	call->silent = world->dm_silent[request->operation];
+	call->next = calls;
+	calls = call;
+	if (call->silent)
 		r = sd_event_add_time_relative(event, &call->source, CLOCK_MONOTONIC,
 					       timeout_ms * 1000, 1, on_timer, call);
 	else
@@ -233,10 +259,8 @@ int dm_start(sd_event *event, const struct dm_request *request, uint64_t timeout
 
 void dm_cancel(struct dm_call *call)
 {
-	if (!call)
-		return;
-	sd_event_source_disable_unref(call->source);
-	free(call);
+	if (call)
+		end_call(call);
 }
 
 void channel_node(const char *uuid, uint64_t generation, char ret_node[static CHANNEL_NODE_SIZE])

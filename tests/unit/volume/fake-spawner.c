@@ -2,6 +2,7 @@
 /* The spawner, the gate and the installed backends, as the world plays them. */
 #include "dmuserd/supervisor/gate.h"
 #include "dmuserd/supervisor/spawner-link.h"
+#include "tests/unit/volume/fake-silence.h"
 #include "tests/unit/volume/fake-worker.h"
 #include "util/cleanup.h"
 
@@ -220,6 +221,13 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	tell(userdata);
 	return 0;
+}
+
+void fake_spawner_end_silence(void)
+{
+	for (struct answer *a = answers; a; a = a->next)
+		if (a->spawned && a->error == -ETIMEDOUT)
+			assert_return_code(sd_event_source_set_time(a->source, 0), 0);
 }
 
 int spawner_spawn(struct spawner_link *link, const struct spawner_request *request, const int *fds,

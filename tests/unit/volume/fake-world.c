@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* See fake-world.h. */
 #include "tests/unit/volume/fake-world.h"
+#include "tests/unit/volume/fake-silence.h"
 #include "dmuserd/supervisor/spawner-link.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
@@ -79,8 +80,9 @@ int world_setup(void **state)
 	snprintf(s->run_dir, sizeof(s->run_dir), "%s", world->directory);
 	s->worker_uid_base = 1900000000;
 	s->worker_uid_count = WORKER_UIDS;
-	s->worker_start_timeout_ms = 1000;
-	s->device_mapper_timeout_ms = 500;
+	/* How busy the machine is decides nothing: what is too late, a test says. */
+	s->worker_start_timeout_ms = 10 * TEST_DEADLINE_MS;
+	s->device_mapper_timeout_ms = 10 * TEST_DEADLINE_MS;
 	s->release_timeout_ms = 400;
 	world_start();
 	run_until(world->m.event, is_adopted, NULL);
@@ -135,6 +137,16 @@ void run_until_no_volume(void)
 	run_until(world->m.event, is_empty, NULL);
 }
 
+static bool no_worker_lives(void *userdata)
+{
+	return world_n_children_alive() == 0;
+}
+
+void run_until_no_worker(void)
+{
+	run_until(world->m.event, no_worker_lives, NULL);
+}
+
 struct state_goal {
 	struct volume *volume;
 	enum volume_state state;
@@ -171,6 +183,24 @@ void run_until_step(struct volume *v, const char *step)
 	struct step_goal goal = { v, step };
 
 	run_until(world->m.event, is_in_step, &goal);
+}
+
+static bool is_to_fail(void *userdata)
+{
+	const struct volume *v = userdata;
+
+	return v->failure.kind != FAILURE_NONE;
+}
+
+void run_until_failure(struct volume *v)
+{
+	run_until(world->m.event, is_to_fail, v);
+}
+
+void world_end_silence(void)
+{
+	fake_dm_end_silence();
+	fake_spawner_end_silence();
 }
 
 struct volume *volume_named(const char *name)

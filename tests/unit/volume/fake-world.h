@@ -18,6 +18,9 @@
 
 #define WORLD_NOT_ASKED INT_MIN
 
+/* What the supervisor gives a worker, and device-mapper, where it is to see that nothing comes. */
+#define WORLD_LITTLE_TIME_MS 50
+
 /* An operation in a table of what goes wrong, whose default is none. */
 #define DM(operation) (DM_OP_##operation + 1)
 
@@ -129,6 +132,8 @@ struct world_child *world_child(const char *name);
 size_t world_n_children_alive(void);
 void world_kill(struct world_child *child, int signal);
 void world_close_device(struct world_device *d);
+/* What device-mapper and the spawner are silent about is out of time. */
+void world_end_silence(void);
 
 /* Nothing is left of anything: devices, processes, journal, sockets, uids, descriptors. */
 void assert_nothing_is_left(void);
@@ -137,6 +142,10 @@ void run_until_no_volume(void);
 void run_until_state(struct volume *v, enum volume_state state);
 /* Until the volume waits in that step. */
 void run_until_step(struct volume *v, const char *step);
+/* Until no child of the spawner's lives. */
+void run_until_no_worker(void);
+/* Until its operation is to fail, whatever it waits for yet. */
+void run_until_failure(struct volume *v);
 
 /* Callers. */
 struct caller {

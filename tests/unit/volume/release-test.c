@@ -223,14 +223,12 @@ static void a_device_mapper_that_does_not_answer_delays_nobody_for_long(void **s
 	struct caller c;
 	struct volume *v = new_volume(&c);
 
-	world->m.settings.device_mapper_timeout_ms = 60000;
 	world->dm_silent[DM_OP_REMOVE_DEFERRED] = true;
 	assert_int_equal(release(&c, v, 100), 0);
 	run_until_flag(world->m.event, &c.done);
 	assert_int_equal(c.result.stage, RELEASE_DRAINING);
 	/* The next supervisor gets through. */
 	memset(world->dm_silent, 0, sizeof(world->dm_silent));
-	world->m.settings.device_mapper_timeout_ms = 500;
 	world_restart();
 }
 
@@ -244,6 +242,8 @@ static void a_removal_that_times_out_is_tried_again_with_force(void **state)
 	struct caller c;
 	struct volume *v = new_volume(&c);
 
+	/* When it is out of time, so is who waits. */
+	world->m.settings.device_mapper_timeout_ms = 2 * world->m.settings.release_timeout_ms;
 	world->dm_silent[DM_OP_REMOVE_DEFERRED] = true;
 	world->hook = recover;
 	release_and_wait(&c, v);
@@ -340,11 +340,6 @@ static void the_memory_of_a_worker_that_died_is_given_back_at_once(void **state)
 	release_and_wait(&c, v);
 }
 
-static bool no_worker_lives(void *userdata)
-{
-	return world_n_children_alive() == 0;
-}
-
 static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(void **state)
 {
 	struct caller c;
@@ -364,7 +359,7 @@ static void a_volume_whose_channel_broke_is_degraded_though_its_worker_lives(voi
 	volume_get_info(v, &info);
 	assert_non_null(strstr(info.error, "io_timeout_ms"));
 	assert_true(d->failed);
-	run_until(world->m.event, no_worker_lives, NULL);
+	run_until_no_worker();
 	/* Its end says less. */
 	volume_get_info(v, &info);
 	assert_non_null(strstr(info.error, "io_timeout_ms"));
@@ -383,7 +378,7 @@ static void a_worker_that_was_not_killed_is_killed_again(void **state)
 	world->kills_lost = 1;
 	world_device(v->uuid)->broken = true;
 	run_until_state(v, VOLUME_DEGRADED);
-	run_until(world->m.event, no_worker_lives, NULL);
+	run_until_no_worker();
 	assert_int_equal(world->kills_lost, 0);
 	release_and_wait(&c, v);
 }
@@ -457,8 +452,7 @@ static void a_worker_that_dies_during_the_release_ends_the_waiting(void **state)
 		assert_return_code(sd_event_run(world->m.event, 10000), 0);
 	assert_false(d->failed);
 	world_kill(world_child(v->uuid), SIGKILL);
-	while (!d->failed)
-		assert_return_code(sd_event_run(world->m.event, 100000), 0);
+	run_until_flag(world->m.event, &d->failed);
 	world_close_device(d);
 	run_until_flag(world->m.event, &c.done);
 }
