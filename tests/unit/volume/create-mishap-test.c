@@ -55,7 +55,8 @@ static const struct mishap mishaps[] = {
 	{ .name = "never sealed", .manner = WORKER_IS_NEVER_SEALED, .little_time = "spawn",
 	  .kind = FAILURE_TIMED_OUT, .subject = "seal" },
 	{ .name = "fails to seal", .manner = WORKER_FAILS_TO_SEAL, .kind = FAILURE_BACKEND_FAILED,
-	  .words = "seal: mlock: Cannot allocate memory: too little" },
+	  /* By the step that it was seen in, which may be the one before. */
+	  .words = ": mlock: Cannot allocate memory: too little" },
 	{ .name = "nonsense", .manner = WORKER_REPORTS_NONSENSE, .kind = FAILURE_BACKEND_FAILED,
 	  .words = "wrong size" },
 	{ .name = "does not listen", .manner = WORKER_DOES_NOT_LISTEN,
