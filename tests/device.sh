@@ -4,6 +4,16 @@
 # What test scripts share that put file systems and load on a device of the module's: how one is made and checked,
 # and what the target says of itself afterwards. Sourced, never run.
 
+# make_target NAME SECTORS: /dev/mapper/NAME. What waits for a server that has ended fails after a minute, and the
+# test with it, instead of waiting for good. There is no udevd in the VM: dmsetup makes and removes the node itself.
+make_target() {
+	DM_DISABLE_UDEV=1 dmsetup create "$1" --table "0 $2 user 0 $2 $1 2 attach_timeout_ms 60000"
+}
+
+remove_target() {
+	DM_DISABLE_UDEV=1 dmsetup remove --retry "$1"
+}
+
 # make_file_system TYPE DEVICE: whatever lay there before.
 make_file_system() {
 	local force=-f
