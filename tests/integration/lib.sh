@@ -183,13 +183,25 @@ tidy_up() {
 	rm -rf "$work"/bundles
 } >&2
 
+# A script whose tests use volumes by more than containers, or make what others stumble over, says here how that ends
+# when one of them fails: before the volumes go, and after that.
+stop_using_volumes() {
+	:
+}
+
+put_back() {
+	:
+}
+
 tidy_up_after_failure() {
 	echo "dmuserd has said:"
 	tail -n 15 "$work/dmuserd.log"
 	! is_over "$(spawner_pid)" || restart_spawner
 	kill -CONT "$(spawner_pid)"
 	! is_over "$(dmuserd_pid)" || start_dmuserd
+	stop_using_volumes
 	dmuserctl --json list | jq -r '.volumes[].name' | xargs -rn1 dmuserctl release --force --timeout 20s
+	put_back
 }
 
 # Events
