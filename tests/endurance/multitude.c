@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * multitude at-once N: N targets live at the same time; each is read from or written to.
- * multitude in-turn N: N targets come, serve a read and go, and leave no memory behind.
+ * multitude in-turn N: N targets come, serve a read and go, a few at a time, and leave no memory.
  *
  * Exits with 1 and names what does not hold. In a VM, as root. Owns the targets that it makes.
  */
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@
 
 #define SECTORS	 8
 #define IO_BYTES (SECTORS * 512)
+/*
+ * Processes in which targets come and go, each in turn. To remove one is most of the time that it
+ * takes, and is device-mapper's waiting for grace periods, which several wait for together.
+ */
+#define LANES	 4
 
 static char payload[PAYLOAD_MAX];
 
@@ -104,6 +110,26 @@ static void come_and_go(unsigned n)
 	}
 }
 
+static void come_and_go_in_lanes(unsigned n)
+{
+	pid_t lanes[LANES];
+
+	for (unsigned i = 0; i < LANES; i++) {
+		lanes[i] = fork();
+		CHECK(lanes[i] >= 0);
+		if (lanes[i] == 0) {
+			come_and_go((n + i) / LANES);
+			_exit(0);
+		}
+	}
+	for (unsigned i = 0; i < LANES; i++) {
+		int status;
+
+		CHECK_EQ(waitpid(lanes[i], &status, 0), lanes[i]);
+		CHECK_EQ(status, 0);
+	}
+}
+
 /*
  * What one target and its device take is tens of KiB. Of each of a thousand 1,200 bytes that stay
  * are seen, and of ten thousand 210.
@@ -115,10 +141,10 @@ static void in_turn(unsigned n)
 	long before, after;
 
 	/* Caches and pools fill up first. */
-	come_and_go(n / 10 + 1);
+	come_and_go_in_lanes(n / 10 + LANES);
 	before = unreclaimable();
 	began = seconds();
-	come_and_go(n);
+	come_and_go_in_lanes(n);
 	printf("%u targets came and went in %.1f s\n", n, seconds() - began);
 	after = unreclaimable();
 	/* What waits for a grace period is on its way. */
