@@ -231,6 +231,19 @@ static void all_of_the_program_is_in_memory(void **state)
 	stop();
 }
 
+/* Neither time to clear two megabytes nor the memory, where a request is a few sectors. */
+static void a_small_request_takes_no_huge_page(void **state)
+{
+	if (geteuid() != 0 || access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0) {
+		print_message("only root may look at another process's mappings, and not each kernel has huge pages\n");
+		skip();
+	}
+	start_sealed("file");
+	/* Newer kernels have none for the threads' stacks either, which are less. */
+	assert_true(proc_count_flagged(worker.pid, "nh") >= 4 * DMUSER_IO_MAX_BYTES / 1024);
+	stop();
+}
+
 static void an_image_that_cannot_be_read_directly_is_reported(void **state)
 {
 	fd_close_many(&resource, 1);
@@ -459,6 +472,7 @@ int main(int argc, char **argv)
 		T(a_direct_file_does_everything_past_the_page_cache),
 		T(a_direct_file_takes_no_memory_to_answer),
 		T(all_of_the_program_is_in_memory),
+		T(a_small_request_takes_no_huge_page),
 		T(an_image_that_cannot_be_read_directly_is_reported),
 		T(file_zeroes_where_the_file_system_cannot),
 		T(null_forgets_everything_under_its_profile),

@@ -104,6 +104,25 @@ void proc_count_mapped(pid_t pid, unsigned long long *ret_size, unsigned long lo
 	}
 }
 
+unsigned long long proc_count_flagged(pid_t pid, const char *flag)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	unsigned long long size = 0, flagged = 0;
+	char path[64], line[512], word[8];
+
+	snprintf(word, sizeof(word), " %s ", flag);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		/* Of each mapping, the flags are said last. */
+		if (sscanf(line, "Size: %llu", &size) == 0 && strncmp(line, "VmFlags:", 8) == 0 &&
+		    strstr(line, word))
+			flagged += size;
+	}
+	return flagged;
+}
+
 void proc_expect_limit(pid_t pid, const char *name, const char *value)
 {
 	_cleanup_(fclosep) FILE *file = NULL;

@@ -20,5 +20,8 @@ unsigned long long proc_count_faults(pid_t pid);
 /* KiB of the files that the process has mapped, and how many of them are in memory. For root alone. */
 void proc_count_mapped(pid_t pid, unsigned long long *ret_size, unsigned long long *ret_resident);
 
+/* KiB of the process's mappings that have the flag, as smaps spells it in VmFlags. For root alone. */
+unsigned long long proc_count_flagged(pid_t pid, const char *flag);
+
 /* Fails the test unless soft and hard limit of that name in /proc/PID/limits are both value. */
 void proc_expect_limit(pid_t pid, const char *name, const char *value);
