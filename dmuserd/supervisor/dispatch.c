@@ -226,7 +226,6 @@ static void add_limit_of_memory(const struct settings *s, const struct backend *
 static int specify(struct connection *c, const struct parser_create *asked, struct volume_spec *ret_spec,
 		   struct failure *failure)
 {
-	struct volume *found = NULL;
 	const struct peer *peer = connection_peer(c);
 	struct manager *m = connection_front(c)->m;
 	const struct backend *backend = backend_find(m, asked->backend);
@@ -244,9 +243,8 @@ static int specify(struct connection *c, const struct parser_create *asked, stru
 	ret_spec->owner = peer->uid;
 	ret_spec->owner_gid = peer->gid;
 	/* Asking for what is there uses nothing up. */
-	r = volume_pick_to_create(m, ret_spec, container_of(asked), &found, failure);
-	if (r <= 0)
-		return r;
+	if (volume_find(m, peer->uid, container_of(asked), ret_spec->name))
+		return 0;
 	usage = usage_of(m, peer->uid);
 	return policy_create(&m->settings, peer, &usage, usage_memory(ret_spec), failure);
 }

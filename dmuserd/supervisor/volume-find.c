@@ -93,26 +93,6 @@ int volume_pick_to_bind(struct manager *m, uid_t owner, const char *container, c
 	return 0;
 }
 
-int volume_pick_to_create(struct manager *m, const struct volume_spec *spec, const char *container,
-			  struct volume **ret_volume, struct failure *failure)
-{
-	struct volume *v;
-	int r;
-
-	if (!container) {
-		r = volume_pick(m, spec->owner, NULL, spec->name, ret_volume, failure);
-		return r < 0 && failure->kind == FAILURE_NO_SUCH_VOLUME ? 1 : r;
-	}
-	v = volume_find(m, spec->owner, container, spec->name);
-	if (!v) {
-		v = volume_find(m, spec->owner, NULL, spec->name);
-		if (!v || is_releasing(v) || volume_difference(v, spec))
-			return 1;
-	}
-	*ret_volume = v;
-	return 0;
-}
-
 static bool same_options(const struct volume_spec *a, const struct volume_spec *b)
 {
 	if (a->n_options != b->n_options)

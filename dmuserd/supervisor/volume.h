@@ -142,9 +142,10 @@ typedef void (*volume_released_fn)(void *userdata, const char *name, uid_t owner
 				   const struct failure *failure);
 
 /*
- * Creates, or finds the one that volume_pick_to_create() picks. container_id NULL: bound to none; pidfd is
- * consumed in every case (-EBADF: none). Returns 0 and calls `done` later, once; or a negative errno with
- * *failure written and `done` never called.
+ * Creates, or finds the one of the spec's owner and name that is bound to just that container: what is bound to
+ * none is somebody else's, and would end with the container. container_id NULL: bound to none; pidfd is consumed
+ * in every case (-EBADF: none). Returns 0 and calls `done` later, once; or a negative errno with *failure written
+ * and `done` never called.
  */
 int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
 		  volume_created_fn done, void *userdata, struct failure *failure);
@@ -163,12 +164,6 @@ int volume_pick(struct manager *m, uid_t owner, const char *container, const cha
 /* Which one is to be bound to the container: one that is bound to none, or is the container's already. */
 int volume_pick_to_bind(struct manager *m, uid_t owner, const char *container, const char *name,
 			struct volume **ret_volume, struct failure *failure);
-/*
- * Which one a Create finds: the container's own, or one that is bound to none and like it; without a
- * container (NULL), as volume_pick(). 1: none, it is to be made.
- */
-int volume_pick_to_create(struct manager *m, const struct volume_spec *spec, const char *container,
-			  struct volume **ret_volume, struct failure *failure);
 /* The field in which a volume is another one than is asked for, or NULL; `keep` apart. */
 const char *volume_difference(const struct volume *volume, const struct volume_spec *asked);
 /* Iterates over all: NULL starts and ends. Releasing while iterating is not allowed. */

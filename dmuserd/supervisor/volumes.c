@@ -129,12 +129,10 @@ int volume_create(struct manager *m, const struct volume_spec *spec, const char 
 		  int pidfd, volume_created_fn done, void *userdata, struct failure *failure)
 {
 	_cleanup_(closep) int consumed = pidfd;
-	struct volume *v = NULL;
-	int r = volume_pick_to_create(m, spec, container_id, &v, failure);
+	struct volume *v = volume_find(m, spec->owner, container_id, spec->name);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (r == 0)
+	if (v)
 		return join(v, spec, container_id, take_fd(&consumed), done, userdata, failure);
 	r = volume_new(m->volumes, spec, &v);
 	if (r == 0)

@@ -231,7 +231,6 @@ static void a_name_of_several_containers_needs_one_said(void **state)
 	fake_volume_add(1001, "v", true, "c3");
 	says(&a, says_volume(PARSER_METHOD_DESCRIBE, "v"), ambiguous);
 	says(&a, says_volume(PARSER_METHOD_RELEASE, "v"), ambiguous);
-	says(&a, says_create("v", true), ambiguous);
 	says(&a, says_volume_of(PARSER_METHOD_DESCRIBE, "v", "c2"), "\"container\":\"c2\"");
 	says(&a, says_volume_of(PARSER_METHOD_DESCRIBE, "v", "c3"), "NoSuchVolume");
 	fake_volume_add(1000, "v", true, NULL);

@@ -256,17 +256,14 @@ static void take_pidfd(int pidfd)
 int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
 		  volume_created_fn done, void *userdata, struct failure *failure)
 {
-	struct volume *v = NULL;
+	struct volume *v;
 	int r = fails(failure);
 
 	fake_creates++;
 	take_pidfd(pidfd);
-	if (r == 0)
-		r = volume_pick_to_create(m, spec, container_id, &v, failure);
 	if (r < 0)
 		return r;
-	if (r > 0)
-		v = add(spec);
+	v = volume_find(m, spec->owner, container_id, spec->name) ?: add(spec);
 	if (container_id)
 		snprintf(v->container, sizeof(v->container), "%s", container_id);
 	*ask(v) = (struct asked){ .created = done, .userdata = userdata };
