@@ -58,16 +58,19 @@ static void tell_bytes(struct json_object *request, struct json_object *existing
 	tell(texts[0], asked > 0 ? quantity_format_size((uint64_t)asked, texts[1]) : unasked, out);
 }
 
-/* What has been asked for is the other one of the first two. */
+/*
+ * What is bound ends with its container, kept or not. What has been asked for is the other one of
+ * the two that are not.
+ */
 static void tell_end(struct json_object *existing, char out[static DIFFERENCE_SIZE])
 {
 	const char *container = object_string(existing, "container", NULL);
 
-	if (object_bool(existing, "keep"))
+	if (container)
+		snprintf(out, DIFFERENCE_SIZE, "it ends with container %s", container);
+	else if (object_bool(existing, "keep"))
 		snprintf(out, DIFFERENCE_SIZE,
 			 "it stays until it is released, and a lease was asked for");
-	else if (container)
-		snprintf(out, DIFFERENCE_SIZE, "it ends with container %s", container);
 	else
 		snprintf(out, DIFFERENCE_SIZE, "it is on lease, and none was asked for");
 }

@@ -311,6 +311,10 @@ static void whether_it_is_kept_is_told_as_it_is(void **state)
 	assert_string_equal(mismatch(kept, MEMORY(",\"container\":\"c1\""), "keep").sentence,
 			    "a volume 'a' exists already, with another --lease: it ends with "
 			    "container c1");
+	assert_string_equal(mismatch(MEMORY(""), MEMORY(",\"keep\":true,\"container\":\"c1\""),
+				     "keep").sentence,
+			    "a volume 'a' exists already, with another --lease: it ends with "
+			    "container c1");
 }
 
 static void another_owner_s_volume_is_pointed_at(void **state)
