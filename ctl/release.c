@@ -128,7 +128,8 @@ static void tell_way_out(const struct context *context, struct json_object *para
 {
 	const char *name = object_string(released, "name", "?");
 	const char *container = object_string(parameters, "container", NULL);
-	int64_t owner = object_int(parameters, "owner", -1);
+	/* Root releases a container's volumes without saying whose they are: the reply does. */
+	int64_t owner = object_int(released, "owner", object_int(parameters, "owner", -1));
 	_cleanup_(object_putp) struct json_object *volume =
 		inquire_volume(context->connection, name, container, owner);
 	char escaped[256], device[64], advice[HOLDER_ADVICE_SIZE];

@@ -11,10 +11,10 @@ static void releases_slowly(int s)
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"timeout_ms\":100,"
 			    "\"container\":\"c1\",\"unless_open\":true}}");
 	fake_reply(s, "{\"parameters\":{\"released\":[{\"name\":\"a\",\"owner\":0,\"stage\":\"gone\","
-		      "\"holders\":[]},{\"name\":\"b\",\"owner\":0,\"stage\":\"device_busy\",\"holders\":"
+		      "\"holders\":[]},{\"name\":\"b\",\"owner\":1000,\"stage\":\"device_busy\",\"holders\":"
 		      "[\"pid 7 (fio)\",\"mount /mnt\",\"swap /dev/dm-3\"]}]}}", NULL, 0);
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"name\":\"b\","
-			    "\"container\":\"c1\"}}");
+			    "\"container\":\"c1\",\"owner\":1000}}");
 	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
 	fake_expect_close(s);
 }
