@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is looked up after an error; see inquiry.h. */
 #include "ctl/inquiry.h"
+#include "ctl/reason.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -96,7 +97,7 @@ static void ask_for_names(struct dmuser_connection *connection, const char *erro
 	bool of_backend = strcmp(error, "org.varlink.service.InvalidParameter") == 0 &&
 			  is_same_text(object_string(parameters, "parameter", NULL), "backend");
 	bool of_option = strcmp(error, "io.dmuser.InvalidOption") == 0 &&
-			 strstr(object_string(parameters, "reason", ""), " has no such option");
+			 reason_is_no_option(object_string(parameters, "reason", ""));
 	_cleanup_(object_putp) struct json_object *backends = NULL;
 	struct json_object *backend;
 

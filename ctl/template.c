@@ -9,6 +9,7 @@
 #include "ctl/object.h"
 #include "ctl/option-hint.h"
 #include "ctl/quantity.h"
+#include "ctl/reason.h"
 #include "ctl/shell-word.h"
 #include "ctl/volume-view.h"
 #include "util/cleanup.h"
@@ -493,14 +494,9 @@ static void append_installed(char *out, size_t size, const struct matter *m)
 	append_value(out, size, installed(m));
 }
 
-/* "seal: prepare: Invalid argument: start: must be a multiple of 512" */
 const char *matter_refusal(const struct matter *m)
 {
-	static const char step[] = "prepare: ";
-	const char *found = strstr(object_string(m->parameters, "reason", ""), step);
-	const char *colon = found ? strstr(found + strlen(step), ": ") : NULL;
-
-	return colon ? colon + 2 : NULL;
+	return reason_refusal(object_string(m->parameters, "reason", ""));
 }
 
 static void append_refusal(char *out, size_t size, const struct matter *m)

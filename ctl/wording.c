@@ -3,6 +3,7 @@
 #include "ctl/wording.h"
 #include "ctl/inquiry.h"
 #include "ctl/object.h"
+#include "ctl/reason.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -284,10 +285,16 @@ static const struct wording *choose_out_of_range(const struct matter *m)
 	return &size_out_of_range;
 }
 
-/* Nothing can be started for anybody then, whatever the call was. */
-static bool is_without_spawner(const struct matter *m)
+/* What a worker refuses with is its own affair. */
+static const struct wording *choose_refusal(const struct matter *m, const char *refusal)
 {
-	return strstr(object_string(m->parameters, "reason", ""), "start dmuser-spawner");
+	if (!object_string(m->c->request, "backend", NULL))
+		return NULL;
+	if (strncmp(refusal, "direct: ", strlen("direct: ")) != 0)
+		return &worker_refused;
+	/* A read that is no whole number of the disk's blocks is invalid. */
+	return strstr(refusal, ": Invalid argument") && matter_block_size(m) < BLOCK_SIZE_MAX ?
+		       &direct_needs_blocks : &direct_refused;
 }
 
 static const struct wording *choose_backend_failed(const struct matter *m)
@@ -295,17 +302,12 @@ static const struct wording *choose_backend_failed(const struct matter *m)
 	const char *reason = object_string(m->parameters, "reason", "");
 	const char *refusal = matter_refusal(m);
 
-	if (is_without_spawner(m))
+	if (refusal)
+		return choose_refusal(m, refusal);
+	/* Nothing can be started for anybody then, whatever the call was. */
+	if (reason_is_no_spawner(reason))
 		return &spawner_missing;
-	if (strstr(reason, " is not complete: "))
-		return &backend_incomplete;
-	if (!refusal || !object_string(m->c->request, "backend", NULL))
-		return NULL;
-	if (strncmp(refusal, "direct: ", strlen("direct: ")) != 0)
-		return &worker_refused;
-	/* A read that is no whole number of the disk's blocks is invalid. */
-	return strstr(refusal, ": Invalid argument") && matter_block_size(m) < BLOCK_SIZE_MAX ?
-		       &direct_needs_blocks : &direct_refused;
+	return reason_is_incomplete(reason) ? &backend_incomplete : NULL;
 }
 
 static const struct wording *choose_held(const struct matter *m)

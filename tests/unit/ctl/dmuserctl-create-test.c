@@ -106,6 +106,23 @@ static void an_option_that_is_mistyped_is_met_with_the_one_that_was_meant(void *
 				    "  hint: did you mean -o depth? It has: path, depth, start, word\n");
 }
 
+/* It is asked nothing after that. */
+static void has_no_such_file(int s)
+{
+	fake_expect_call(s, NULL, NULL);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"path\","
+		      "\"reason\":\"cannot open /srv/it has no such option: No such file or "
+		      "directory\"}}", NULL, 0);
+	fake_expect_close(s);
+}
+
+static void what_a_path_has_in_it_is_no_mistyped_option(void **state)
+{
+	assert_int_equal(RUN(has_no_such_file, "create", "a", "--backend", "file", "-o",
+			     "path=/srv/it has no such option"), 1);
+	assert_null(strstr(output, "did you mean"));
+}
+
 static void takes_create(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
@@ -366,6 +383,7 @@ int main(void)
 		cmocka_unit_test(one_backend_is_all_that_json_tells_of),
 		cmocka_unit_test(a_backend_in_large_letters_is_known_for_what_it_is),
 		cmocka_unit_test(an_option_that_is_mistyped_is_met_with_the_one_that_was_meant),
+		cmocka_unit_test(what_a_path_has_in_it_is_no_mistyped_option),
 		cmocka_unit_test(an_option_that_is_a_size_is_given_as_size_is),
 		cmocka_unit_test(create_and_bind_hand_over_a_pidfd),
 		cmocka_unit_test(create_of_a_degraded_volume_fails),

@@ -180,7 +180,7 @@ static void has_no_spawner(int s)
 {
 	fake_expect_call(s, NULL, NULL);
 	fake_reply(s, "{\"error\":\"io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"no process that reads "
-		      "requests could be started (Connection reset by peer): start dmuser-spawner, or restart "
+		      "requests could be started: there is no spawner: start dmuser-spawner, or restart "
 		      "dmuserd, which does\"}}", NULL, 0);
 	fake_expect_close(s);
 }

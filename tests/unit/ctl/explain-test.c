@@ -279,6 +279,34 @@ static void a_backend_that_is_not_complete_had_no_process_that_failed(void **sta
 	assert_non_null(strstr(e.hint, "doctor"));
 }
 
+/* What others write behind dmuserd's words, in which dmuserd's words of other troubles stand. */
+static void what_a_worker_writes_is_taken_for_nothing_else(void **state)
+{
+	static const char *const words[] = {
+		"the image is not complete: 3 of 4 parts",
+		"backend memory is not complete: 3 of 4 parts",
+		"prepare: first: start dmuser-spawner",
+		"there is no spawner: start dmuser-spawner, or restart dmuserd, which does",
+	};
+	char parameters[256], sentence[256];
+	struct explanation e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		snprintf(parameters, sizeof(parameters), REFUSED_TO("%s"), words[i]);
+		snprintf(sentence, sizeof(sentence), "backend memory does not serve that: %s",
+			 words[i]);
+		e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", parameters);
+		assert_string_equal(e.sentence, sentence);
+		assert_string_equal(e.hint, "'dmuserctl backends memory' tells what it takes");
+		/* Of another step, it is the process that failed. */
+		snprintf(parameters, sizeof(parameters), "{\"reason\":\"seal: setup: %s\"}", words[i]);
+		snprintf(sentence, sizeof(sentence), "the volume's process failed: seal: setup: %s",
+			 words[i]);
+		e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", parameters);
+		assert_string_equal(e.sentence, sentence);
+	}
+}
+
 static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
 {
 	assert_string_equal(mismatch(MEMORY(",\"size_bytes\":2097152"), MEMORY(",\"size_bytes\":1048576"),
@@ -512,6 +540,7 @@ int main(void)
 		cmocka_unit_test(an_annotation_is_answered_in_its_own_words),
 		cmocka_unit_test(a_remembered_failure_has_no_name_of_the_wire),
 		cmocka_unit_test(a_backend_that_is_not_complete_had_no_process_that_failed),
+		cmocka_unit_test(what_a_worker_writes_is_taken_for_nothing_else),
 		cmocka_unit_test(what_differs_is_told_as_asked_for_and_as_it_is),
 		cmocka_unit_test(whether_it_is_kept_is_told_as_it_is),
 		cmocka_unit_test(another_owner_s_volume_is_pointed_at),
