@@ -14,13 +14,11 @@
 
 #define CUT "…"
 
-/* What has filled its array may have lost its end: the word that lost some goes as a whole. */
+/* Of what has filled its array and lost its end: the word that lost some goes as a whole. */
 static void mark_cut(char *text, size_t size)
 {
 	size_t last = size - sizeof(CUT), end = last;
 
-	if (strlen(text) < size - 1)
-		return;
 	while (end > 0 && text[end] != ' ')
 		end--;
 	/* One long word is cut between characters. */
@@ -30,6 +28,15 @@ static void mark_cut(char *text, size_t size)
 	strcpy(text + end, CUT);
 }
 
+__attribute__((format(printf, 3, 0))) static void
+write_text(char *text, size_t size, const char *format, va_list arguments)
+{
+	int length = vsnprintf(text, size, format, arguments);
+
+	if (length >= 0 && (size_t)length >= size)
+		mark_cut(text, size);
+}
+
 void trouble_step(struct trouble *t, const char *volume, const char *step)
 {
 	if (volume)
@@ -37,21 +44,14 @@ void trouble_step(struct trouble *t, const char *volume, const char *step)
 	snprintf(t->step, sizeof(t->step), "%s", step);
 }
 
-__attribute__((format(printf, 2, 0))) static void
-trouble_write(struct trouble *t, const char *format, va_list arguments)
-{
-	if (t->message[0])
-		return;
-	vsnprintf(t->message, sizeof(t->message), format, arguments);
-	mark_cut(t->message, sizeof(t->message));
-}
-
 int trouble_set(struct trouble *t, int error, const char *format, ...)
 {
 	va_list arguments;
 
+	if (t->message[0])
+		return error;
 	va_start(arguments, format);
-	trouble_write(t, format, arguments);
+	write_text(t->message, sizeof(t->message), format, arguments);
 	va_end(arguments);
 	return error;
 }
@@ -59,16 +59,16 @@ int trouble_set(struct trouble *t, int error, const char *format, ...)
 int trouble_set_errno(struct trouble *t, int error, const char *format, ...)
 {
 	va_list arguments;
-	size_t used;
+	char cause[128];
 
 	if (t->message[0])
 		return error;
+	/* What caused it is there whatever else has to go. */
+	snprintf(cause, sizeof(cause), ": %s", strerror(-error));
 	va_start(arguments, format);
-	trouble_write(t, format, arguments);
+	write_text(t->message, sizeof(t->message) - strlen(cause), format, arguments);
 	va_end(arguments);
-	used = strlen(t->message);
-	snprintf(t->message + used, sizeof(t->message) - used, ": %s", strerror(-error));
-	mark_cut(t->message, sizeof(t->message));
+	strcat(t->message, cause);
 	return error;
 }
 
@@ -79,9 +79,8 @@ void trouble_hint(struct trouble *t, const char *format, ...)
 	if (t->hint[0])
 		return;
 	va_start(arguments, format);
-	vsnprintf(t->hint, sizeof(t->hint), format, arguments);
+	write_text(t->hint, sizeof(t->hint), format, arguments);
 	va_end(arguments);
-	mark_cut(t->hint, sizeof(t->hint));
 }
 
 /* "container C: volume V: formatting: it failed" */
@@ -99,7 +98,8 @@ void trouble_reason(const struct trouble *t, char ret_reason[static TROUBLE_REAS
 	format_line(t, "", line, sizeof(line));
 	escape_text(line, escaped, sizeof(escaped));
 	snprintf(ret_reason, TROUBLE_REASON_SIZE, "%.*s", TROUBLE_REASON_SIZE - 1, escaped);
-	mark_cut(ret_reason, TROUBLE_REASON_SIZE);
+	if (strlen(escaped) >= TROUBLE_REASON_SIZE)
+		mark_cut(ret_reason, TROUBLE_REASON_SIZE);
 }
 
 void trouble_tell(const struct trouble *t, const char *container)

@@ -25,7 +25,7 @@ void trouble_step(struct trouble *t, const char *volume, const char *step);
  */
 int trouble_set(struct trouble *t, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The same with ": " and the errno's words behind it. */
+/* The same with ": " and the errno's words behind it, which are never cut. */
 int trouble_set_errno(struct trouble *t, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void trouble_hint(struct trouble *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

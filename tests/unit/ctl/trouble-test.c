@@ -70,6 +70,74 @@ static void what_fits_is_whole(void **state)
 	assert_string_equal(t.message, "a b c: No such file or directory");
 }
 
+/* "word word … w" of just that many bytes. */
+static const char *words_of(size_t length)
+{
+	static char text[2048];
+
+	assert_true(length < sizeof(text));
+	for (size_t i = 0; i < length; i++)
+		text[i] = "word "[i % 5];
+	text[length - 1] = 'w';
+	text[length] = 0;
+	return text;
+}
+
+static void what_just_fits_is_whole(void **state)
+{
+	/* "volume v1: formatting: " */
+	const size_t head = 23;
+	struct trouble t = {};
+	char reason[TROUBLE_REASON_SIZE];
+
+	trouble_set(&t, -1, "%s", words_of(sizeof(t.message) - 1));
+	assert_string_equal(t.message, words_of(sizeof(t.message) - 1));
+	trouble_hint(&t, "%s", words_of(sizeof(t.hint) - 1));
+	assert_string_equal(t.hint, words_of(sizeof(t.hint) - 1));
+
+	t = (struct trouble){};
+	trouble_step(&t, "v1", "formatting");
+	trouble_set(&t, -1, "%s", words_of(sizeof(reason) - 1 - head));
+	trouble_reason(&t, reason);
+	assert_string_equal(reason + head, words_of(sizeof(reason) - 1 - head));
+}
+
+static void one_byte_more_is_cut(void **state)
+{
+	struct trouble t = {};
+	char reason[TROUBLE_REASON_SIZE];
+
+	trouble_set(&t, -1, "%s", words_of(sizeof(t.message)));
+	trouble_hint(&t, "%s", words_of(sizeof(t.hint)));
+	assert_string_equal(t.message + strlen(t.message) - strlen(" word…"), " word…");
+	assert_string_equal(t.hint + strlen(t.hint) - strlen(" word…"), " word…");
+	t = (struct trouble){};
+	trouble_set(&t, -1, "%s", words_of(sizeof(reason)));
+	trouble_reason(&t, reason);
+	assert_string_equal(reason + strlen(reason) - strlen(" word…"), " word…");
+}
+
+static void what_caused_it_is_never_cut(void **state)
+{
+	static const char cause[] = ": No such file or directory";
+	const size_t room = sizeof(((struct trouble *)NULL)->message) - sizeof(cause);
+	struct trouble t = {};
+	char *behind;
+
+	trouble_set_errno(&t, -2, "%s", words_of(room));
+	assert_int_equal(strlen(t.message), sizeof(t.message) - 1);
+	assert_memory_equal(t.message, words_of(room), room);
+	assert_string_equal(t.message + room, cause);
+	for (size_t more = 1; more < 700; more += 13) {
+		t = (struct trouble){};
+		trouble_set_errno(&t, -2, "%s", words_of(room + more));
+		behind = strstr(t.message, "…");
+		assert_non_null(behind);
+		assert_memory_equal(behind - strlen(" word"), " word", strlen(" word"));
+		assert_string_equal(behind + strlen("…"), cause);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +145,9 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_cut_behind_a_word),
 		cmocka_unit_test(one_long_word_is_cut_between_characters),
 		cmocka_unit_test(what_fits_is_whole),
+		cmocka_unit_test(what_just_fits_is_whole),
+		cmocka_unit_test(one_byte_more_is_cut),
+		cmocka_unit_test(what_caused_it_is_never_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
