@@ -7,29 +7,43 @@
 #include "ctl/oci-hook/filesystem.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static struct trouble t;
+/* How much a file may be written to from when there is a volume on; 0: as much as one likes. */
+static rlim_t writable_bytes;
 
-static int ensure(enum request_fs fs, uint64_t size_bytes)
+static int ensure_with(const struct request *request, uint64_t size_bytes)
 {
 	struct device device = {
 		.path = "/tmp/dmuser-fs-XXXXXX", .size_bytes = size_bytes, .blank = true
 	};
-	struct request request = { .fs = fs };
+	struct rlimit limit;
 	int r;
 
 	memset(&t, 0, sizeof(t));
 	device.fd = mkstemp(device.path);
 	assert_true(device.fd >= 0);
 	assert_return_code(ftruncate(device.fd, (off_t)size_bytes), errno);
-	r = filesystem_ensure(&device, &request, &t);
+	if (writable_bytes > 0) {
+		assert_return_code(getrlimit(RLIMIT_FSIZE, &limit), errno);
+		limit.rlim_cur = writable_bytes;
+		assert_return_code(setrlimit(RLIMIT_FSIZE, &limit), errno);
+	}
+	r = filesystem_ensure(&device, request, &t);
 	close(device.fd);
 	unlink(device.path);
 	return r;
+}
+
+static int ensure(enum request_fs fs, uint64_t size_bytes)
+{
+	return ensure_with(&(struct request){ .fs = fs }, size_bytes);
 }
 
 static bool is_installed(const char *mkfs)
@@ -58,10 +72,24 @@ static void a_volume_that_is_too_small_for_ext4_is_called_that(void **state)
 	if (!is_installed("mkfs.ext4"))
 		skip();
 	refuses_small(REQUEST_FS_EXT4, 8192,
-		      "a volume of 8K is too small for ext4, which needs 256K: "
+		      "a volume of 8K is too small for ext4, which needs 128K: "
 		      "mkfs.ext4 failed (status 1): ",
-		      "Not enough space", "give it size=256K or more");
-	assert_int_equal(ensure(REQUEST_FS_EXT4, 256 << 10), 0);
+		      "Not enough space", "give it size=128K or more");
+	assert_int_equal(ensure(REQUEST_FS_EXT4, 128 << 10), 0);
+}
+
+static void in_large_blocks_ext4_needs_more(void **state)
+{
+	struct request request = { .fs = REQUEST_FS_EXT4, .block_size = 4096 };
+
+	if (!is_installed("mkfs.ext4"))
+		skip();
+	assert_true(ensure_with(&request, 8192) < 0);
+	assert_non_null(strstr(t.message, "too small for ext4, which needs 256K: "));
+	assert_string_equal(t.hint, "give it size=256K or more");
+	request.block_size = 2048;
+	assert_true(ensure_with(&request, 8192) < 0);
+	assert_string_equal(t.hint, "give it size=128K or more");
 }
 
 static void a_volume_that_is_too_small_for_xfs_is_called_that(void **state)
@@ -107,13 +135,36 @@ static void what_fails_for_another_reason_is_not_called_too_small(void **state)
 	close(device.fd);
 }
 
+/* It may write only the first 4K of what it formats. */
+static void a_small_volume_that_cannot_be_written_is_not_called_too_small(void **state)
+{
+	struct rlimit before;
+	int r;
+
+	if (!is_installed("mkfs.ext4"))
+		skip();
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &before), errno);
+	signal(SIGXFSZ, SIG_IGN);
+	writable_bytes = 4096;
+	r = ensure(REQUEST_FS_EXT4, 120 << 10);
+	writable_bytes = 0;
+	setrlimit(RLIMIT_FSIZE, &before);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_true(r < 0);
+	assert_non_null(strstr(t.message, "File too large"));
+	assert_memory_equal(t.message, "mkfs.ext4 failed", strlen("mkfs.ext4 failed"));
+	assert_string_equal(t.hint, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_volume_that_is_too_small_for_ext4_is_called_that),
+		cmocka_unit_test(in_large_blocks_ext4_needs_more),
 		cmocka_unit_test(a_volume_that_is_too_small_for_xfs_is_called_that),
 		cmocka_unit_test(a_volume_that_is_too_small_for_btrfs_is_called_that),
 		cmocka_unit_test(what_fails_for_another_reason_is_not_called_too_small),
+		cmocka_unit_test(a_small_volume_that_cannot_be_written_is_not_called_too_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
