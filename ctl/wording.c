@@ -5,8 +5,13 @@
 #include "ctl/object.h"
 #include "ctl/reason.h"
 #include "util/cleanup.h"
+#include "util/name.h"
 
 #include <string.h>
+
+/* A constant's number, as a sentence has it. */
+#define TEXT_OF(tokens) #tokens
+#define TEXT(constant)	TEXT_OF(constant)
 
 /* A volume has none that is larger. */
 #define BLOCK_SIZE_MAX 4096
@@ -128,7 +133,8 @@ static const struct wording backend_misspelt = {
 /* Nobody could have installed it. */
 static const struct wording backend_misnamed = {
 	"", EXIT_FAILED,
-	"no backend can be called '{backend}': names are small letters, digits and '-'",
+	"no backend can be called '{backend}': a name is a small letter, then small letters, "
+	"digits and '-', " TEXT(NAME_BACKEND_MAX) " at the most",
 	"'dmuserctl backends' lists those that are installed"
 };
 static const struct wording size_missing = {

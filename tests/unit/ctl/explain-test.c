@@ -6,6 +6,7 @@
 #include "explained.h"
 #include "made-root.h"
 #include "util/cleanup.h"
+#include "util/name.h"
 
 #include <string.h>
 
@@ -169,9 +170,14 @@ static void a_backend_that_was_meant_is_named(void **state)
 	/* What nothing is like, and of which dmuserd was not asked. */
 	e = explained_to(true, "{\"name\":\"a\",\"backend\":\"../x\"}",
 			 "org.varlink.service.InvalidParameter", "{\"parameter\":\"backend\"}");
-	assert_string_equal(e.sentence, "no backend can be called '../x': names are small letters, "
-					"digits and '-'");
+	assert_string_equal(e.sentence, "no backend can be called '../x': a name is a small letter, "
+					"then small letters, digits and '-', 32 at the most");
 	assert_string_equal(e.hint, "'dmuserctl backends' lists those that are installed");
+	/* It says too what is wrong with these. */
+	e = explained_to(true, "{\"name\":\"a\",\"backend\":\"9p\"}",
+			 "org.varlink.service.InvalidParameter", "{\"parameter\":\"backend\"}");
+	assert_non_null(strstr(e.sentence, "'9p': a name is a small letter, then "));
+	assert_int_equal(NAME_BACKEND_MAX, 32);
 }
 
 #define REFUSED_TO(words) "{\"reason\":\"seal: prepare: Invalid argument: " words "\"}"
