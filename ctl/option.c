@@ -53,6 +53,14 @@ static void copy_name(const char *word, char out[static WORD_SIZE])
 	escape_text(name, out, WORD_SIZE);
 }
 
+/* Whether there is -o KEY=VALUE. */
+static bool takes_backend_options(const struct option *options)
+{
+	const struct option *o = find_option(options, 'o');
+
+	return o && strcmp(o->name, "option") == 0;
+}
+
 static int refuse_unknown(const struct context *context, const struct option *options, const char *word)
 {
 	const char *command = context->command->name;
@@ -68,8 +76,7 @@ static int refuse_unknown(const struct context *context, const struct option *op
 	else if (nearest.best)
 		usage_error(context, "%s has no option '%s': did you mean --%s?",
 			    command[0] ? command : "dmuserctl", name, nearest.best);
-	else if (strncmp(name, "--", 2) == 0 && find_option(options, 'o') &&
-		 strcmp(find_option(options, 'o')->name, "option") == 0)
+	else if (strncmp(name, "--", 2) == 0 && strchr(word, '=') && takes_backend_options(options))
 		usage_error(context, "%s has no option '%s': one of the backend is given as -o %s=VALUE",
 			    command, name, sought);
 	else

@@ -67,6 +67,7 @@ static void what_was_meant_is_said(void **state)
 		{ { "help", "create" }, "there is no command 'help': did you mean '--help'?" },
 		{ { "create", "a", "--path=/x" }, "create has no option '--path': one of the backend is given as "
 						  "-o path=VALUE\n" },
+		{ { "create", "a", "--verbose" }, "create has no option '--verbose'\n" },
 		{ { "frobnicate" }, "there is no command 'frobnicate'\n" },
 		{ { "--jsn", "list" }, "dmuserctl has no option '--jsn': did you mean --json?" },
 		{ { "create", "a", "--sise=64M" }, "create has no option '--sise': did you mean --size?" },
