@@ -44,15 +44,6 @@ static void advise_mount(const char *mount, char *out, size_t size)
 		snprintf(out, size, "umount %s", word);
 }
 
-static void advise_swap(const char *swap, char *out, size_t size)
-{
-	char where[PATH_MAX], word[SHELL_WORD_SIZE];
-
-	snprintf(where, sizeof(where), "%s", swap);
-	proc_unescape(where);
-	snprintf(out, size, "swapoff %s", shell_word(where, word, sizeof(word)));
-}
-
 /* "b of uid 7, container c" */
 static void advise_volume(const char *volume, char *out, size_t size)
 {
@@ -74,7 +65,7 @@ char *holder_advice(const char *holder, char *out, size_t out_size)
 	if (strncmp(holder, "mount ", 6) == 0)
 		advise_mount(holder + 6, text, sizeof(text));
 	else if (strncmp(holder, "swap ", 5) == 0)
-		advise_swap(holder + 5, text, sizeof(text));
+		snprintf(text, sizeof(text), "swapoff %s", holder + 5);
 	else if (strncmp(holder, "pid ", 4) == 0)
 		snprintf(text, sizeof(text), "end %s", holder);
 	else if (strncmp(holder, "device ", 7) == 0)

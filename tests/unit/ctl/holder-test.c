@@ -19,7 +19,8 @@ static void each_kind_of_holder_has_its_advice(void **state)
 		{ "mount /it's", "umount '/it'\\\\''s'" },
 		{ "pid 4711 (fio)", "end pid 4711 (fio)" },
 		{ "swap /dev/dm-3", "swapoff /dev/dm-3" },
-		{ "swap /srv/a\\040b", "swapoff '/srv/a b'" },
+		/* It is a device, always. */
+		{ "swap /dev/dm-3\x1b", "swapoff /dev/dm-3\\x1b" },
 		{ "device dm-7", "remove device dm-7, which lies on top of it (lsblk shows both)" },
 		{ "pid 1 (\x1b)", "end pid 1 (\\x1b)" },
 		{ "volume b of uid 4294967294",
