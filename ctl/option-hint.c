@@ -39,7 +39,7 @@ static const struct {
 	  "{value} is a character device, which holds no blocks; give an image or a block device (lsblk), or "
 	  "take another backend ('dmuserctl backends')" },
 	{ "neither a regular file nor", "", ANYBODY, ANYHOW, ON_DIRECTORY,
-	  "give an image in it, such as {value}/disk.img" },
+	  "give an image in it, such as {image}" },
 	{ "neither a regular file nor", "", ANYBODY, ANYHOW, ON_ANYTHING,
 	  "give an image or a block device; ls -ld {value} shows what it is" },
 	{ "does not belong to uid", "", ANYBODY, ANYHOW, ON_DEVICE, "a device is root's: be root for this" },

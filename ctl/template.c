@@ -167,6 +167,19 @@ static void append_value_word(char *out, size_t size, const struct matter *m)
 	append_escaped(out, size, shell_word(given_option(m), word, sizeof(word)));
 }
 
+/* An image in the directory that was given. */
+static void append_image(char *out, size_t size, const struct matter *m)
+{
+	const char *given = given_option(m);
+	char text[PATH_MAX], word[SHELL_WORD_SIZE];
+	size_t length = strlen(given);
+
+	while (length > 0 && given[length - 1] == '/')
+		length--;
+	snprintf(text, sizeof(text), "%.*s/disk.img", (int)length, given);
+	append_escaped(out, size, shell_word(text, word, sizeof(word)));
+}
+
 static void append_directory(char *out, size_t size, const struct matter *m)
 {
 	char text[PATH_MAX], word[SHELL_WORD_SIZE], *slash;
@@ -542,6 +555,7 @@ static const struct {
 	{ "last_failure", append_last_failure },
 	{ "option=", append_option },
 	{ "value", append_value_word },
+	{ "image", append_image },
 	{ "directory", append_directory },
 	{ "user", append_user },
 	{ "ends_user", append_ends_user },

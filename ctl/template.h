@@ -17,7 +17,8 @@
  *   {volume}           the volume as `release` takes it
  *   {owners} {other}   who else has one of that name, and the first of these as `release` takes it
  *   {last_failure}     in the caller's words
- *   {option=} {value}  the option as it was given, and its value as a word for a shell; {directory} where that lies
+ *   {option=} {value}  the option as it was given, and its value as a word for a shell
+ *   {directory} {image}  where that value lies, and an image in it, if it is a directory
  *   {user} {ends_user} who has the device that was given, and what ends that
  *   {hint}             what to do about the refusal of an option
  *   {meant}            the backend whose name is next to the given one; {installed} all there are

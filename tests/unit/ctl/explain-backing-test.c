@@ -172,7 +172,12 @@ static void what_is_no_backing_is_called_what_it_is(void **state)
 
 	assert_non_null(strstr(explained_of(BACKING_CHARACTER_DEVICE, false, "/dev/null", reason).hint,
 			       "/dev/null is a character device"));
-	assert_non_null(strstr(explained_of(BACKING_DIRECTORY, false, "/srv", reason).hint, "/srv/disk.img"));
+	assert_string_equal(explained_of(BACKING_DIRECTORY, false, "/srv", reason).hint,
+			    "give an image in it, such as /srv/disk.img");
+	assert_string_equal(explained_of(BACKING_DIRECTORY, false, "/srv/a b//", reason).hint,
+			    "give an image in it, such as '/srv/a b/disk.img'");
+	assert_string_equal(explained_of(BACKING_DIRECTORY, false, "/", reason).hint,
+			    "give an image in it, such as /disk.img");
 	assert_non_null(strstr(explained_of(BACKING_OTHER, false, "/fifo", reason).hint, "ls -ld /fifo"));
 	assert_non_null(strstr(explained_of(BACKING_BLOCK_DEVICE, false, "/dev/x",
 					    "cannot open P: Read-only file system").hint, "blockdev --setrw"));
