@@ -214,6 +214,7 @@ static void on_holders(void *userdata, const struct holders *holders)
 	struct volume *v = userdata;
 
 	v->holders_call = NULL;
+	v->drain.holders_told = true;
 	if (holders->n > 0) {
 		volume_set_error(v, "its device is kept open by %s", holders_first(holders));
 		volume_changed(v);
@@ -221,11 +222,11 @@ static void on_holders(void *userdata, const struct holders *holders)
 	volume_reply_stage(v, holders);
 }
 
-/* Whoever waits is told who is in the way. */
+/* Whoever waits is told who is in the way; and whoever asks later, if nobody waits any more. */
 static void tell_busy(struct volume *v)
 {
 	v->drain.stage = RELEASE_DEVICE_BUSY;
-	if (TAILQ_EMPTY(&v->waiters) || v->holders_call)
+	if ((TAILQ_EMPTY(&v->waiters) && v->drain.holders_told) || v->holders_call)
 		return;
 	if (volume_holders_start(v, on_holders, &v->holders_call) < 0)
 		volume_reply_stage(v, NULL);
@@ -282,6 +283,7 @@ int volume_undo_device(struct volume *v)
 	v->drain.stage = RELEASE_DRAINING;
 	v->drain.interval_usec = LOOK_INTERVAL_MIN_USEC;
 	v->drain.deferred = false;
+	v->drain.holders_told = false;
 	look(v);
 	return STEP_PENDING;
 }

@@ -63,6 +63,7 @@ struct volume_drain {
 	uint64_t busy_usec;	/* failing: when it is no more a matter of a moment */
 	uint64_t interval_usec; /* between two looks */
 	unsigned int open_count;
+	bool holders_told;	/* at least once, in the volume's error */
 };
 
 /* Whether the device is open, for those who want it released only if it is not. */

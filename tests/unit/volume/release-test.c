@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static struct volume *new_volume(struct caller *c)
@@ -215,6 +216,36 @@ static void a_busy_device_does_not_keep_who_waits_longer_than_promised(void **st
 	run_until_flag(world->m.event, &c.done);
 	assert_in_range(now_ms() - start, 200, 4000);
 	world_close_device(d);
+}
+
+static void run_until_error(const struct volume *v, const char *words)
+{
+	uint64_t start = now_ms();
+
+	while (!strstr(v->error, words)) {
+		assert_true(now_ms() - start < TEST_DEADLINE_MS);
+		assert_return_code(sd_event_run(world->m.event, 100000), 0);
+	}
+}
+
+/* Somebody will ask later why it is still there. */
+static void who_keeps_a_device_open_is_looked_for_though_nobody_waits(void **state)
+{
+	struct caller c;
+	struct volume *v = new_volume(&c);
+	struct world_device *d = world_device(v->uuid);
+	struct stat st;
+
+	assert_return_code(stat("/proc", &st), errno);
+	d->open_count = 1;
+	v->devno = d->devno = st.st_dev;
+	assert_int_equal(release(&c, v, 0), 0);
+	volume_forget_caller(&world->m, &c);
+	run_until_error(v, "kept open by mount /proc");
+	world_restart();
+	run_until_error(volume_named("data"), "kept open by mount /proc");
+	world_close_device(d);
+	run_until_no_volume();
 }
 
 /* However long device-mapper takes, who waits is told what is known. */
@@ -585,6 +616,7 @@ int main(void)
 		WORLD_TEST(a_second_release_joins_the_first),
 		WORLD_TEST(a_second_release_can_only_hurry_the_first),
 		WORLD_TEST(a_busy_device_does_not_keep_who_waits_longer_than_promised),
+		WORLD_TEST(who_keeps_a_device_open_is_looked_for_though_nobody_waits),
 		WORLD_TEST(a_device_mapper_that_does_not_answer_delays_nobody_for_long),
 		WORLD_TEST(a_removal_that_times_out_is_tried_again_with_force),
 		WORLD_TEST(a_target_that_takes_no_message_is_removed_all_the_same),
