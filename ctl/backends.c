@@ -56,7 +56,8 @@ static const char *placeholder(const char *kind, bool opens)
 /* ", from 1 to 9": what an option's value may be; "" for what may be anything of its kind. */
 static const char *range(struct json_object *option, const char *kind, char out[static 96])
 {
-	int64_t min = object_int(option, "min", INT64_MIN), max = object_int(option, "max", INT64_MAX);
+	int64_t min = object_int(option, "min", INT64_MIN),
+		max = object_int(option, "max", INT64_MAX);
 	char text[64];
 
 	out[0] = '\0';
@@ -115,7 +116,8 @@ static void print_backend(struct json_object *backend)
 }
 
 /* Those of a list that are of this type, or all. */
-static struct json_object *those_of(struct json_object *parameters, const char *list, const char *type)
+static struct json_object *those_of(struct json_object *parameters, const char *list,
+				    const char *type)
 {
 	struct json_object *array = object_new_array();
 
@@ -181,7 +183,8 @@ static int print(const struct context *context, struct json_object *parameters, 
 {
 	_cleanup_(object_putp) struct json_object *meant = reply_about(parameters, type);
 
-	if (type && object_array_length(meant, "backends") + object_array_length(meant, "rejected") == 0)
+	if (type &&
+	    object_array_length(meant, "backends") + object_array_length(meant, "rejected") == 0)
 		return refuse_type(parameters, type);
 	if (context->json)
 		escape_json(stdout, meant, 1);
@@ -200,4 +203,5 @@ static int run(struct context *context, int argc, char **argv)
 	return print(context, dmuser_reply_parameters(reply), optind < argc ? argv[optind] : NULL);
 }
 
-const struct command command_backends = { "backends", "what kinds of volumes there are", help, run };
+const struct command command_backends = { "backends", "what kinds of volumes there are", help,
+					  run };

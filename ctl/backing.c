@@ -26,7 +26,9 @@ enum backing_kind backing_kind_of_mode(mode_t mode)
 	}
 }
 
-/* Where to look, and how what is found is to begin: that depends on whether it is the whole device. */
+/*
+ * Where to look, and how what is found is to begin: that depends on whether it is the whole device.
+ */
 struct search {
 	const char *root;
 	const char *prefix;
@@ -92,9 +94,11 @@ static bool find_holder(const struct search *search, const char *folder, struct 
 				 "end what uses that, and then: dmsetup remove %s", name);
 		else if (strncmp(entry->d_name, "md", 2) == 0)
 			snprintf(ret->advice, sizeof(ret->advice),
-				 "end what uses that, and then: mdadm --stop /dev/%s", entry->d_name);
+				 "end what uses that, and then: mdadm --stop /dev/%s",
+				 entry->d_name);
 		else
-			snprintf(ret->advice, sizeof(ret->advice), "end what uses /dev/%s", entry->d_name);
+			snprintf(ret->advice, sizeof(ret->advice), "end what uses /dev/%s",
+				 entry->d_name);
 		return true;
 	}
 	return false;
@@ -139,7 +143,8 @@ static void find_in_partitions(dev_t device, const char *root, struct backing_us
 	unsigned int major, minor;
 	struct dirent *entry;
 
-	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", root, major(device), minor(device));
+	snprintf(folder, sizeof(folder), "%.256s/sys/dev/block/%u:%u", root, major(device),
+		 minor(device));
 	d = opendir(folder);
 	while (d && (entry = readdir(d))) {
 		snprintf(file, sizeof(file), "%s/dev", entry->d_name);
@@ -161,9 +166,11 @@ void backing_find_user(dev_t device, const char *root, struct backing_user *ret_
 		find_in_partitions(device, root, ret_user);
 }
 
-bool backing_is_short_on(const struct statvfs *fs, const struct stat *st, struct backing_shortage *ret_shortage)
+bool backing_is_short_on(const struct statvfs *fs, const struct stat *st,
+			 struct backing_shortage *ret_shortage)
 {
-	uint64_t has = (uint64_t)st->st_blocks * 512, free_bytes = (uint64_t)fs->f_bavail * fs->f_frsize;
+	uint64_t has = (uint64_t)st->st_blocks * 512,
+		 free_bytes = (uint64_t)fs->f_bavail * fs->f_frsize;
 
 	/* One that has no size, as a tmpfs may, does not tell. */
 	if (!S_ISREG(st->st_mode) || fs->f_blocks == 0)
@@ -180,7 +187,8 @@ bool backing_is_short(const char *path, struct backing_shortage *ret_shortage)
 	struct statvfs fs;
 	struct stat st;
 
-	return stat(path, &st) == 0 && statvfs(path, &fs) == 0 && backing_is_short_on(&fs, &st, ret_shortage);
+	return stat(path, &st) == 0 && statvfs(path, &fs) == 0 &&
+	       backing_is_short_on(&fs, &st, ret_shortage);
 }
 
 /* A hundredth of a large one is still a lot. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a volume is to lie in, as far as this process can see it: for advice that fits a file or a
- * device, and for telling who has a device. Only looks (stat, statvfs, /sys, /proc), below root where
- * that is a parameter.
+ * device, and for telling who has a device. Only looks (stat, statvfs, /sys, /proc), below root
+ * where that is a parameter.
  */
 #pragma once
 
@@ -25,9 +25,9 @@ enum backing_kind {
 enum backing_kind backing_kind_of_mode(mode_t mode);
 
 /*
- * Who has that block device or a part of it: "mounted at /mnt", "part of /dev/dm-3 (vg-home)", "used
- * as swap space"; and what ends that, such as "umount /mnt", not escaped. Empty, both: nobody that can
- * be seen. root: "" but for tests.
+ * Who has that block device or a part of it: "mounted at /mnt", "part of /dev/dm-3 (vg-home)",
+ * "used as swap space"; and what ends that, such as "umount /mnt", not escaped. Empty, both: nobody
+ * that can be seen. root: "" but for tests.
  */
 #define BACKING_USER_SIZE (PATH_MAX + 128)
 struct backing_user {
@@ -45,7 +45,8 @@ struct backing_shortage {
 };
 bool backing_is_short(const char *path, struct backing_shortage *ret_shortage);
 /* The same of a file and its file system that were looked at. */
-bool backing_is_short_on(const struct statvfs *fs, const struct stat *st, struct backing_shortage *ret_shortage);
+bool backing_is_short_on(const struct statvfs *fs, const struct stat *st,
+			 struct backing_shortage *ret_shortage);
 
 /* Whether a file system has next to nothing left for anybody but root. */
 bool backing_is_nearly_full(const struct statvfs *fs);

@@ -34,8 +34,8 @@ static const char *get_description(const struct call *call, struct dmuser_reply 
 
 	snprintf(interface, sizeof(interface), "%.*s", (int)(dot - call->method), call->method);
 	object_set_string(parameters, "interface", interface);
-	if (dmuser_call(call->context->connection, "org.varlink.service.GetInterfaceDescription", parameters,
-			NULL, 0, call->context->timeout_ms, ret_reply) != 0)
+	if (dmuser_call(call->context->connection, "org.varlink.service.GetInterfaceDescription",
+			parameters, NULL, 0, call->context->timeout_ms, ret_reply) != 0)
 		return NULL;
 	return object_string(dmuser_reply_parameters(*ret_reply), "description", NULL);
 }
@@ -50,12 +50,13 @@ static void tell_fault(const struct call *call, const char *path, enum descripti
 	escape_text(text, about, sizeof(about));
 	switch (fault) {
 	case FAULT_UNKNOWN_PARAMETER:
-		fprintf(stderr, "dmuserctl: %s has no parameter '%s'\n  hint: it takes %s\n", method, parameter,
-			about[0] ? about : "none");
+		fprintf(stderr, "dmuserctl: %s has no parameter '%s'\n  hint: it takes %s\n",
+			method, parameter, about[0] ? about : "none");
 		break;
 	case FAULT_MISSING:
-		fprintf(stderr, "dmuserctl: %s needs parameter '%s', and it is not given\n"
-				"  hint: its type is %s; 'dmuserctl introspect' tells what it may be\n",
+		fprintf(stderr,
+			"dmuserctl: %s needs parameter '%s', and it is not given\n"
+			"  hint: its type is %s; 'dmuserctl introspect' tells what it may be\n",
 			method, parameter, about);
 		break;
 	case FAULT_TYPE:
@@ -63,13 +64,17 @@ static void tell_fault(const struct call *call, const char *path, enum descripti
 				"  hint: it must be of type %s\n", parameter, method, about);
 		break;
 	case FAULT_VALUE:
-		fprintf(stderr, "dmuserctl: dmuserd does not take the value of parameter '%s'\n"
-				"  hint: its type is %s; 'dmuserctl introspect' tells what it may be\n",
+		fprintf(stderr,
+			"dmuserctl: dmuserd does not take the value of parameter '%s'\n"
+			"  hint: its type is %s; 'dmuserctl introspect' tells what it may be\n",
 			parameter, about);
 	}
 }
 
-/* The service says no more than which parameter it does not take: what is wrong with it is found here. */
+/*
+ * The service says no more than which parameter it does not take: what is wrong with it is found
+ * here.
+ */
 static int tell_error(const struct call *call, const struct dmuser_reply *error)
 {
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;
@@ -80,8 +85,9 @@ static int tell_error(const struct call *call, const struct dmuser_reply *error)
 
 	if (strcmp(dmuser_reply_error(error), "org.varlink.service.InvalidParameter") == 0) {
 		description = get_description(call, &reply);
-		if (description && description_find_fault(description, strrchr(call->method, '.') + 1,
-							  call->parameters, path, &fault, text) == 0) {
+		if (description &&
+		    description_find_fault(description, strrchr(call->method, '.') + 1,
+					   call->parameters, path, &fault, text) == 0) {
 			tell_fault(call, path, fault, text);
 			return EXIT_FAILED;
 		}

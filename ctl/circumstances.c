@@ -47,6 +47,6 @@ void circumstances_read(struct circumstances *ret)
 const char *circumstances_log(const struct circumstances *c)
 {
 	return c->has_unit ? "'journalctl -u dmuserd' shows what else happened then" :
-			     "what dmuserd printed (on stderr, or in the journal) shows what else happened "
-			     "then";
+			     "what dmuserd printed (on stderr, or in the journal) shows what else "
+			     "happened then";
 }

@@ -19,8 +19,9 @@ static int take_timeout(struct context *context, const char *text)
 	/* Nothing is answered in no time. */
 	if (quantity_parse_time(text, &context->timeout_ms) < 0 || context->timeout_ms == 0)
 		return usage_error(context,
-				   "--timeout takes seconds (30 or 30s) or milliseconds (500ms), more than 0 "
-				   "and up to a day, or infinity, not '%s'", text);
+				   "--timeout takes seconds (30 or 30s) or milliseconds (500ms), "
+				   "more than 0 and up to a day, or infinity, not '%s'",
+				   text);
 	return -1;
 }
 
@@ -107,8 +108,8 @@ int usage_check_count(const struct context *context, int argc, char **argv, int 
 	escape_text(argv[optind + max], word, sizeof(word));
 	if (max == 0)
 		return usage_error(context, "%s takes no argument, and '%s' is one", name, word);
-	return usage_error(context, "%s takes no more than %d argument%s, and '%s' is one too many", name,
-			   max, max == 1 ? "" : "s", word);
+	return usage_error(context, "%s takes no more than %d argument%s, and '%s' is one too many",
+			   name, max, max == 1 ? "" : "s", word);
 }
 
 int usage_take_name(const struct context *context, const char *text)
@@ -116,11 +117,13 @@ int usage_take_name(const struct context *context, const char *text)
 	if (name_is_volume(text))
 		return 0;
 	return usage_error(context,
-			   "a volume's name is 1 to %d letters, digits, '.', '_' or '-', and begins with "
-			   "a letter or digit", NAME_VOLUME_MAX);
+			   "a volume's name is 1 to %d letters, digits, '.', '_' or '-', and "
+			   "begins with a letter or digit",
+			   NAME_VOLUME_MAX);
 }
 
-int usage_take_owner(const struct context *context, const char *text, struct json_object *parameters)
+int usage_take_owner(const struct context *context, const char *text,
+		     struct json_object *parameters)
 {
 	const struct passwd *pw;
 	char word[256];
@@ -130,7 +133,8 @@ int usage_take_owner(const struct context *context, const char *text, struct jso
 	if (quantity_parse_number(text, UINT32_MAX - 1, &uid) < 0) {
 		pw = getpwnam(text);
 		if (!pw || text[strspn(text, "0123456789")] == 0)
-			return usage_error(context, "--owner takes a user's name or uid, and '%s' is none",
+			return usage_error(context,
+					   "--owner takes a user's name or uid, and '%s' is none",
 					   escape_text(text, word, sizeof(word)));
 		uid = pw->pw_uid;
 	}
@@ -150,8 +154,9 @@ int usage_take_container_id(const struct context *context, const char *text)
 	if (name_is_container(text))
 		return 0;
 	return usage_error(context,
-			   "a container's id is 1 to %d letters, digits, '.', '_' or '-', and begins with "
-			   "a letter or digit", NAME_CONTAINER_MAX);
+			   "a container's id is 1 to %d letters, digits, '.', '_' or '-', and "
+			   "begins with a letter or digit",
+			   NAME_CONTAINER_MAX);
 }
 
 int usage_take_container(const struct context *context, const char *id, const char *pid,
@@ -162,14 +167,16 @@ int usage_take_container(const struct context *context, const char *id, const ch
 	int fd;
 
 	if (!id && !pid)
-		return usage_missing(context, "%s needs --container ID and --pid PID", context->command->name);
+		return usage_missing(context, "%s needs --container ID and --pid PID",
+				     context->command->name);
 	if (!id || !pid)
 		return usage_error(context, "--container and --pid go together: --%s is missing",
 				   id ? "pid" : "container");
 	if (usage_take_container_id(context, id))
 		return EXIT_USAGE;
 	if (quantity_parse_number(pid, INT_MAX, &number) < 0 || number == 0)
-		return usage_error(context, "--pid takes the pid of the container's init, not '%s'", pid);
+		return usage_error(context, "--pid takes the pid of the container's init, not '%s'",
+				   pid);
 	fd = pidfd_open((pid_t)number);
 	if (fd < 0) {
 		fprintf(stderr, "dmuserctl: there is no process %s: %s\n", pid, strerror(-fd));
@@ -260,8 +267,8 @@ int context_call_for(struct context *context, const char *method, struct json_ob
 	return take_result(context, r, request, reply, ret_reply);
 }
 
-int context_call(struct context *context, const char *method, struct json_object *parameters, int fd,
-		 struct dmuser_reply **ret_reply)
+int context_call(struct context *context, const char *method, struct json_object *parameters,
+		 int fd, struct dmuser_reply **ret_reply)
 {
 	return context_call_for(context, method, parameters, parameters, fd, ret_reply);
 }
@@ -288,7 +295,8 @@ int context_send(struct context *context, const char *method, struct json_object
 	r = context_connect(context);
 	if (r)
 		return r;
-	r = dmuser_send(context->connection, method, parameters, flags, NULL, 0, context->timeout_ms);
+	r = dmuser_send(context->connection, method, parameters, flags, NULL, 0,
+			context->timeout_ms);
 	return r < 0 ? report_errno(context, r) : 0;
 }
 

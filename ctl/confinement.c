@@ -15,7 +15,9 @@ static const char *const namespaces[] = { "user", "mnt", "pid", "net", "ipc", "u
 /* The lines of /proc/PID/status, in the order of enum CAP_SET_…. */
 static const char *const capability_sets[] = { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb" };
 
-/* The rest of the line that begins with "name:", without the blanks in front; NULL: there is none. */
+/*
+ * The rest of the line that begins with "name:", without the blanks in front; NULL: there is none.
+ */
 static const char *find_line(const char *text, const char *name)
 {
 	size_t length = strlen(name);
@@ -50,8 +52,10 @@ static int parse_ids(const char *text, const char *name, int64_t ids[ID_COUNT])
 {
 	const char *line = find_line(text, name);
 
-	return line && sscanf(line, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &ids[0], &ids[1],
-			      &ids[2], &ids[3]) == ID_COUNT ? 0 : -EINVAL;
+	if (!line || sscanf(line, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &ids[0],
+			    &ids[1], &ids[2], &ids[3]) != ID_COUNT)
+		return -EINVAL;
+	return 0;
 }
 
 static int parse_capabilities(const char *text, struct confinement *c)
@@ -96,7 +100,8 @@ static int read_status(int proc, struct confinement *c)
 
 /*
  * The file that it runs, as the kernel knows it. Who may not see that gets the first word of its
- * command line, which a process can change, as it can its name in status, of which there are 15 bytes.
+ * command line, which a process can change, as it can its name in status, of which there are 15
+ * bytes.
  */
 static void read_program(int proc, struct confinement *c)
 {
@@ -233,7 +238,8 @@ void confinement_print(const struct confinement *c, FILE *file)
 	static const char *const modes[] = { "off", "strict", "filter" };
 	char program[1024];
 
-	fprintf(file, "  %-14s %s%s\n", "Program", escape_text(c->program, program, sizeof(program)),
+	fprintf(file, "  %-14s %s%s\n", "Program",
+		escape_text(c->program, program, sizeof(program)),
 		c->program_is_its_word ? " (as it calls itself)" : "");
 	print_ids("Uid", c->uids, file);
 	print_ids("Gid", c->gids, file);
@@ -241,7 +247,8 @@ void confinement_print(const struct confinement *c, FILE *file)
 	print_capabilities(c, file);
 	fprintf(file, "  %-14s %s\n", "New privileges", c->no_new_privs ? "never" : "possible");
 	fprintf(file, "  %-14s %s, %d filter%s\n", "Seccomp",
-		c->seccomp >= 0 && c->seccomp < (int)ARRAY_SIZE(modes) ? modes[c->seccomp] : "unknown",
+		c->seccomp >= 0 && c->seccomp < (int)ARRAY_SIZE(modes) ? modes[c->seccomp] :
+									 "unknown",
 		c->seccomp_filters, c->seccomp_filters == 1 ? "" : "s");
 	print_namespaces(c, file);
 	print_count("Files in root", c->root_entries, "none", file);

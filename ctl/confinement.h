@@ -2,7 +2,8 @@
 /*
  * What a worker may do, as the kernel says it in /proc: read here, not asked of dmuserd.
  *
- * Needs no power for what everyone may read; the rest (namespaces, root, descriptors) is unknown then.
+ * Needs no power for what everyone may read; the rest (namespaces, root, descriptors) is unknown
+ * then.
  */
 #pragma once
 
@@ -18,7 +19,8 @@ enum { CAP_SET_INH, CAP_SET_PRM, CAP_SET_EFF, CAP_SET_BND, CAP_SET_AMB, CAP_SET_
 
 struct confinement {
 	char program[512];
-	bool program_is_its_word; /* what it calls itself, because the kernel's answer was not to be had */
+	/* It is what it calls itself, because the kernel's answer was not to be had. */
+	bool program_is_its_word;
 	int64_t uids[ID_COUNT], gids[ID_COUNT];
 	char groups[128]; /* supplementary ones, blank-separated */
 	uint64_t capabilities[CAP_SET_COUNT];

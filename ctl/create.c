@@ -2,8 +2,8 @@
 /*
  * dmuserctl create: makes a volume, or finds the one of the same name and specification.
  *
- * With --lease it stays until its stdin closes or it is told to stop, because the volume lives as long as
- * its connection.
+ * With --lease it stays until its stdin closes or it is told to stop, because the volume lives as
+ * long as its connection.
  */
 #include "ctl/backing.h"
 #include "ctl/circumstances.h"
@@ -68,7 +68,8 @@ static int take_option(const struct context *context, const char *text, struct r
 		return usage_error(context, "--option takes KEY=VALUE, not '%s'", text);
 	snprintf(key, sizeof(key), "%.*s", (int)(equals - text), text);
 	if (!name_is_option(key))
-		return usage_error(context, "'%.*s' is no name of an option", (int)(equals - text), text);
+		return usage_error(context, "'%.*s' is no name of an option", (int)(equals - text),
+				   text);
 	if (!options) {
 		options = object_new();
 		object_set(q->parameters, "options", options);
@@ -89,15 +90,18 @@ static int take_size(const struct context *context, const char *text, struct req
 	if (r == 0 && bytes == 0)
 		return usage_error(context, "--size must be more than 0");
 	if (text[0] == '-')
-		return usage_error(context, "--size must be more than 0, and '%s' is negative", text);
+		return usage_error(context, "--size must be more than 0, and '%s' is negative",
+				   text);
 	if (r == -ERANGE)
 		return usage_error(context,
-				   "--size %s is too large: it must be less than 2^63 bytes (8388608T)",
+				   "--size %s is too large: it must be less than 2^63 bytes "
+				   "(8388608T)",
 				   text);
 	if (r < 0)
 		return usage_error(context,
-				   "--size takes bytes, or a number with one of K, M, G, T after it, such "
-				   "as 64M, not '%s'", text);
+				   "--size takes bytes, or a number with one of K, M, G, T after "
+				   "it, such as 64M, not '%s'",
+				   text);
 	object_set_int(q->parameters, "size_bytes", (int64_t)bytes);
 	return -1;
 }
@@ -108,7 +112,8 @@ static int take_block_size(const struct context *context, const char *text, stru
 
 	if (quantity_parse_size(text, &bytes) < 0 || bytes < 512 || bytes > 4096 ||
 	    (bytes & (bytes - 1)))
-		return usage_error(context, "--block-size takes 512, 1024, 2048 or 4096, not '%s'", text);
+		return usage_error(context, "--block-size takes 512, 1024, 2048 or 4096, not '%s'",
+				   text);
 	object_set_int(q->parameters, "block_size", (int64_t)bytes);
 	return -1;
 }
@@ -130,7 +135,8 @@ static int take_options(struct context *context, int argc, char **argv, struct r
 {
 	int option, r = -1;
 
-	while (r < 0 && (option = context_next_option(context, argc, argv, "ho:", long_options)) >= 0) {
+	while (r < 0 &&
+	       (option = context_next_option(context, argc, argv, "ho:", long_options)) >= 0) {
 		switch (option) {
 		case 'b':
 			object_set_string(q->parameters, "backend", optarg);
@@ -174,7 +180,8 @@ static int refuse_pair(const struct context *context, const char *word, size_t k
 		    strncmp(word, o->name, key_length) == 0)
 			return usage_error(context, "'%s' is no volume's name: did you mean --%s?",
 					   escaped, escaped);
-	return usage_error(context, "'%s' is no volume's name: did you mean -o %s?", escaped, escaped);
+	return usage_error(context, "'%s' is no volume's name: did you mean -o %s?", escaped,
+			   escaped);
 }
 
 static int check_words(const struct context *context, int argc, char **argv)
@@ -200,14 +207,15 @@ static int check(const struct context *context, int argc, char **argv, struct re
 		return r;
 	object_set_string(q->parameters, "name", argv[optind]);
 	if (!object_string(q->parameters, "backend", NULL))
-		return usage_missing(context, "--backend is missing: create needs a kind of storage, such as "
-					      "--backend memory");
+		return usage_missing(context, "--backend is missing: create needs a kind of "
+					      "storage, such as --backend memory");
 	if (q->lease && q->container)
 		return usage_error(context, "--lease and --container exclude each other");
 	if (!q->lease)
 		object_set_bool(q->parameters, "keep", true);
 	if (q->container || q->pid)
-		return usage_take_container(context, q->container, q->pid, q->parameters, &q->pidfd);
+		return usage_take_container(context, q->container, q->pid, q->parameters,
+					    &q->pidfd);
 	return 0;
 }
 
@@ -233,9 +241,10 @@ static int refuse_size(const struct context *context, struct json_object *parame
 	char reason[256];
 
 	if (size < min || size > max)
-		snprintf(reason, sizeof(reason), "the volume has %" PRId64 " bytes, and the %s that backend "
-			 "%s serves has %" PRId64, size, size < min ? "smallest" : "largest", type,
-			 size < min ? min : max);
+		snprintf(reason, sizeof(reason),
+			 "the volume has %" PRId64 " bytes, and the %s that backend %s serves "
+			 "has %" PRId64,
+			 size, size < min ? "smallest" : "largest", type, size < min ? min : max);
 	else
 		snprintf(reason, sizeof(reason),
 			 "%" PRId64 " bytes are no multiple of the block size, %" PRId64, size,
@@ -247,8 +256,8 @@ static int refuse_size(const struct context *context, struct json_object *parame
 }
 
 /*
- * What is to be sent: the request itself or a copy, the caller's to put. Asks what the backend takes,
- * if what was given cannot be sent without that. 0, or the exit code.
+ * What is to be sent: the request itself or a copy, the caller's to put. Asks what the backend
+ * takes, if what was given cannot be sent without that. 0, or the exit code.
  */
 static int fit_to_backend(struct context *context, struct json_object *parameters,
 			  struct json_object **ret_fitting)
@@ -287,8 +296,8 @@ static void note_shortage(struct json_object *parameters)
 	quantity_format_rounded(shortage.needed_bytes, needed);
 	quantity_format_rounded(shortage.free_bytes, available);
 	fprintf(stderr,
-		"dmuserctl: note: %s is a sparse file that can grow by %s, and its file system has %s free: "
-		"once that is full, writing to the volume fails\n",
+		"dmuserctl: note: %s is a sparse file that can grow by %s, and its file system has "
+		"%s free: once that is full, writing to the volume fails\n",
 		escape_text(path, text, sizeof(text)), needed, available);
 }
 
@@ -305,13 +314,18 @@ static void print_reply(const struct context *context, struct json_object *param
 		printf("%s: %s, %s%s%s%s, %s\n",
 		       escape_text(object_string(volume, "name", "?"), name, sizeof(name)),
 		       object_bool(parameters, "created") ? "created" : "exists already",
-		       escape_text(object_string(volume, "device", "no device"), device, sizeof(device)),
-		       link[0] ? " (" : "", escaped, link[0] ? ")" : "", volume_view_size(volume, size));
+		       escape_text(object_string(volume, "device", "no device"), device,
+				   sizeof(device)),
+		       link[0] ? " (" : "", escaped, link[0] ? ")" : "",
+		       volume_view_size(volume, size));
 	}
 	fflush(stdout);
 }
 
-/* A volume that was there may be dead: whoever mounts it would hear of that much later, and less clearly. */
+/*
+ * A volume that was there may be dead: whoever mounts it would hear of that much later, and less
+ * clearly.
+ */
 static int check_alive(struct json_object *parameters)
 {
 	struct json_object *volume = object_member(parameters, "volume", json_type_object);
@@ -371,7 +385,9 @@ static int call(struct context *context, struct request *q)
 	int r;
 
 	if (q->lease) {
-		/* Before the volume exists, so that no signal finds the lease without its holder. */
+		/*
+		 * Before the volume exists, so that no signal finds the lease without its holder.
+		 */
 		sigemptyset(&mask);
 		sigaddset(&mask, SIGTERM);
 		sigaddset(&mask, SIGINT);

@@ -2,8 +2,9 @@
 /*
  * What a method takes; see description.h.
  *
- * Of the language, what an argument list needs: "method NAME(NAME: TYPE, …)" and "type NAME (NAME:
- * TYPE, …)" at the beginning of a line, comments, and types that may hold parentheses of their own.
+ * Of the language, what an argument list needs: "method NAME(NAME: TYPE, …)" and "type NAME
+ * (NAME: TYPE, …)" at the beginning of a line, comments, and types that may hold parentheses of
+ * their own.
  */
 #include "ctl/description.h"
 #include "util/cleanup.h"
@@ -70,7 +71,8 @@ static int find_arguments(const char *description, const char *word, const char 
 }
 
 /* Takes "NAME: TYPE" and the comma. False: there are no more. */
-static bool next_argument(struct arguments *a, char name[static TYPE_SIZE], char type[static TYPE_SIZE])
+static bool next_argument(struct arguments *a, char name[static TYPE_SIZE],
+			  char type[static TYPE_SIZE])
 {
 	const char *p = skip(a->begin, a->end), *colon = memchr(p, ':', (size_t)(a->end - p)), *end;
 	int depth = 0;
@@ -117,8 +119,9 @@ static bool is_of_type(struct json_object *value, const char *type)
 		const char *begin;
 		enum json_type type;
 	} types[] = {
-		{ "int", json_type_int },     { "bool", json_type_boolean },  { "string", json_type_string },
-		{ "[string]", json_type_object }, { "[]", json_type_array },  { "(", json_type_string },
+		{ "int", json_type_int },	{ "bool", json_type_boolean },
+		{ "string", json_type_string }, { "[string]", json_type_object },
+		{ "[]", json_type_array },	{ "(", json_type_string },
 	};
 
 	type += *type == '?';
@@ -136,8 +139,9 @@ static enum description_fault judge(struct json_object *given, const char *type)
 	return is_of_type(given, type) ? FAULT_VALUE : FAULT_TYPE;
 }
 
-int description_find_fault(const char *description, const char *method, struct json_object *parameters,
-			   const char *path, enum description_fault *ret_fault,
+int description_find_fault(const char *description, const char *method,
+			   struct json_object *parameters, const char *path,
+			   enum description_fault *ret_fault,
 			   char ret_text[static DESCRIPTION_TEXT_SIZE])
 {
 	size_t length = strcspn(path, ".[");

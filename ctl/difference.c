@@ -75,8 +75,8 @@ static void tell_end(struct json_object *existing, char out[static DIFFERENCE_SI
 		snprintf(out, DIFFERENCE_SIZE, "it is on lease, and none was asked for");
 }
 
-const char *difference_tell(struct json_object *request, struct json_object *existing, const char *field,
-			    char out[static DIFFERENCE_SIZE])
+const char *difference_tell(struct json_object *request, struct json_object *existing,
+			    const char *field, char out[static DIFFERENCE_SIZE])
 {
 	const char *option;
 
@@ -97,8 +97,11 @@ const char *difference_tell(struct json_object *request, struct json_object *exi
 		option = difference_option(request, existing);
 		if (!option)
 			return NULL;
-		tell(object_string(object_member(existing, "options", json_type_object), option, "none"),
-		     object_string(object_member(request, "options", json_type_object), option, "none"), out);
+		tell(object_string(object_member(existing, "options", json_type_object), option,
+				   "none"),
+		     object_string(object_member(request, "options", json_type_object), option,
+				   "none"),
+		     out);
 	}
 	return out;
 }

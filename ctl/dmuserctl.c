@@ -2,9 +2,9 @@
 /*
  * dmuserctl: the command line to dmuserd.
  *
- * It has the caller's powers and needs none of its own: what may be done is decided at the other end of
- * the socket. It prints to stdout what was asked for, and to stderr what went wrong. This file finds the
- * command; a command is a file of its own.
+ * It has the caller's powers and needs none of its own: what may be done is decided at the other
+ * end of the socket. It prints to stdout what was asked for, and to stderr what went wrong. This
+ * file finds the command; a command is a file of its own.
  */
 #include "config.h"
 #include "ctl/command.h"
@@ -28,13 +28,15 @@ static void print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-16s%s\n", commands[i]->name, commands[i]->summary);
 	puts("\n"
-	     "  --address PATH  dmuserd's socket (default: $DMUSER_ADDRESS, or /run/dmuser/io.dmuser)\n"
+	     "  --address PATH  dmuserd's socket (default: $DMUSER_ADDRESS, or "
+	     "/run/dmuser/io.dmuser)\n"
 	     "  --timeout TIME  wait so long for a reply: 30 or 30s (default), 500ms, infinity\n"
 	     "  --json          print replies as JSON\n"
 	     "  --help          this text, or a command's own: dmuserctl COMMAND --help\n"
 	     "  --version\n"
 	     "\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 dmuserd is not there, 4 not allowed, 5 no such\n"
+	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 dmuserd is not there, 4 not allowed, "
+	     "5 no such\n"
 	     "volume, 6 timed out, 7 in use. See dmuserctl(8).");
 }
 

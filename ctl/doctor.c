@@ -68,8 +68,9 @@ static void print_tally(const struct tally *t)
 {
 	printf("\n%u ok, %u warn, %u fail, %u unknown: %s\n", t->n[VERDICT_OK], t->n[VERDICT_WARN],
 	       t->n[VERDICT_FAIL], t->n[VERDICT_UNKNOWN],
-	       t->n[VERDICT_FAIL] ? "volumes are not served, or not all, or not to you, before that is done"
-				  : "nothing is in the way of serving volumes");
+	       t->n[VERDICT_FAIL] ? "volumes are not served, or not all, or not to you, before "
+				    "that is done" :
+				    "nothing is in the way of serving volumes");
 }
 
 static void print_json(struct json_object *list, const struct tally *t)

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Decodes one character of well-formed UTF-8. Returns its length in bytes, or 0 if there is none. */
+/*
+ * Decodes one character of well-formed UTF-8. Returns its length in bytes, or 0 if there is none.
+ */
 static size_t utf8_decode(const char *text, uint32_t *ret_code)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };

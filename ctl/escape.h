@@ -3,8 +3,8 @@
  * Text of other people for a terminal: nothing in it can move the cursor, change colours or reorder
  * what is shown.
  *
- * Control characters (C0, DEL, C1), characters that change the direction of text, and bytes that are
- * no UTF-8 come out as \x1b or \u202e; a backslash comes out as two.
+ * Control characters (C0, DEL, C1), characters that change the direction of text, and bytes that
+ * are no UTF-8 come out as \x1b or \u202e; a backslash comes out as two.
  */
 #pragma once
 

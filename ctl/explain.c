@@ -27,8 +27,8 @@ void explain_reply_in(const struct circumstances *c, const char *error,
 	}
 	ret->exit_code = EXIT_FAILED;
 	escape_text(error, escaped, sizeof(escaped));
-	snprintf(ret->sentence, sizeof(ret->sentence), "dmuserd answered with an error unknown here: %s ",
-		 escaped);
+	snprintf(ret->sentence, sizeof(ret->sentence),
+		 "dmuserd answered with an error unknown here: %s ", escaped);
 	escape_text(json_object_to_json_string(parameters), escaped, sizeof(escaped));
 	used = strlen(ret->sentence);
 	snprintf(ret->sentence + used, sizeof(ret->sentence) - used, "%s", escaped);
@@ -91,14 +91,16 @@ void explain_call_errno_in(const struct circumstances *c, int error, const char 
 		break;
 	case EACCES:
 	case EPERM:
-		say(ret, EXIT_DENIED, "", c->has_group ?
-		    "be root, or join the group dmuser: usermod -aG dmuser USER" :
-		    "be root; others have to be in the group dmuser, which dmuserd did not find here");
+		say(ret, EXIT_DENIED, "",
+		    c->has_group ? "be root, or join the group dmuser: usermod -aG dmuser USER" :
+				   "be root; others have to be in the group dmuser, which dmuserd "
+				   "did not find here");
 		snprintf(ret->sentence, sizeof(ret->sentence), "you may not connect to %s", where);
 		break;
 	case ETIMEDOUT:
 		say(ret, EXIT_TIMED_OUT, "dmuserd did not answer in time",
-		    "what was asked may still happen: 'dmuserctl list'; wait longer with --timeout");
+		    "what was asked may still happen: 'dmuserctl list'; wait longer with "
+		    "--timeout");
 		break;
 	case ECONNRESET:
 	case EPIPE:
@@ -112,11 +114,12 @@ void explain_call_errno_in(const struct circumstances *c, int error, const char 
 	case EPROTO:
 	case EMSGSIZE:
 		say(ret, EXIT_FAILED, "", "is it dmuserd that listens there?");
-		snprintf(ret->sentence, sizeof(ret->sentence), "what came from %s is no Varlink reply",
-			 where);
+		snprintf(ret->sentence, sizeof(ret->sentence),
+			 "what came from %s is no Varlink reply", where);
 		break;
 	case E2BIG:
-		say(ret, EXIT_FAILED, "the call is larger than 1 MiB, which dmuserd does not take", "");
+		say(ret, EXIT_FAILED, "the call is larger than 1 MiB, which dmuserd does not take",
+		    "");
 		break;
 	case EINVAL:
 	case ENAMETOOLONG:

@@ -69,12 +69,13 @@ char *holder_advice(const char *holder, char *out, size_t out_size)
 	else if (strncmp(holder, "pid ", 4) == 0)
 		snprintf(text, sizeof(text), "end %s", holder);
 	else if (strncmp(holder, "device ", 7) == 0)
-		snprintf(text, sizeof(text), "remove %s, which lies on top of it (lsblk shows both)",
-			 holder);
+		snprintf(text, sizeof(text),
+			 "remove %s, which lies on top of it (lsblk shows both)", holder);
 	else if (strncmp(holder, "volume ", 7) == 0)
 		advise_volume(holder + 7, text, sizeof(text));
 	else if (strncmp(holder, "a volume of uid ", 16) == 0)
-		snprintf(text, sizeof(text), "have uid %s's volume released first, which lies on top of it",
+		snprintf(text, sizeof(text),
+			 "have uid %s's volume released first, which lies on top of it",
 			 holder + 16);
 	return escape_text(text, out, out_size);
 }
@@ -82,7 +83,8 @@ char *holder_advice(const char *holder, char *out, size_t out_size)
 char *holder_advice_unseen(const char *device, char *out, size_t out_size)
 {
 	snprintf(out, out_size,
-		 "unmount it where it is mounted (grep %s /proc/[0-9]*/mounts), or end what uses it "
-		 "(lsblk, fuser -v %s)", device, device);
+		 "unmount it where it is mounted (grep %s /proc/[0-9]*/mounts), or end what uses "
+		 "it (lsblk, fuser -v %s)",
+		 device, device);
 	return out;
 }

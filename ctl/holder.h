@@ -15,8 +15,8 @@
 #define HOLDER_ADVICE_SIZE (PATH_MAX + 512)
 
 /*
- * Writes what to do about a holder, escaped, as a person would type or read it: "umount /mnt". Empty
- * if nothing is known that helps. Returns out.
+ * Writes what to do about a holder, escaped, as a person would type or read it: "umount /mnt".
+ * Empty if nothing is known that helps. Returns out.
  */
 char *holder_advice(const char *holder, char *out, size_t out_size);
 /* The same, where nobody is known to hold the device, which is escaped. */

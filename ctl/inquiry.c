@@ -10,13 +10,15 @@
 #define PATIENCE_MS 3000
 
 static struct json_object *ask(struct dmuser_connection *connection, const char *method,
-			       struct json_object *parameters, const char *member, enum json_type type)
+			       struct json_object *parameters, const char *member,
+			       enum json_type type)
 {
 	struct json_object *answer = NULL;
 	struct dmuser_reply *reply = NULL;
 
 	if (dmuser_call(connection, method, parameters, NULL, 0, PATIENCE_MS, &reply) == 0)
-		answer = json_object_get(object_member(dmuser_reply_parameters(reply), member, type));
+		answer = json_object_get(
+			object_member(dmuser_reply_parameters(reply), member, type));
 	dmuser_reply_free(reply);
 	return answer;
 }
@@ -26,7 +28,8 @@ static const char *container_of(struct json_object *request)
 {
 	struct json_object *container = object_member(request, "container", json_type_object);
 
-	return container ? object_string(container, "id", NULL) : object_string(request, "container", NULL);
+	return container ? object_string(container, "id", NULL) :
+			   object_string(request, "container", NULL);
 }
 
 struct json_object *inquire_volume(struct dmuser_connection *connection, const char *name,
@@ -51,14 +54,16 @@ static bool is_same_text(const char *a, const char *b)
 static struct json_object *find_others(struct dmuser_connection *connection, const char *name,
 				       const char *container)
 {
-	struct json_object *volumes = ask(connection, "io.dmuser.List", NULL, "volumes", json_type_array);
+	struct json_object *volumes = ask(connection, "io.dmuser.List", NULL, "volumes",
+					  json_type_array);
 	struct json_object *others = json_object_new_array();
 
 	for (size_t i = 0; volumes && others && i < json_object_array_length(volumes); i++) {
 		struct json_object *volume = json_object_array_get_idx(volumes, i);
 
 		if (is_same_text(object_string(volume, "name", NULL), name) &&
-		    (!container || is_same_text(object_string(volume, "container", NULL), container)))
+		    (!container ||
+		     is_same_text(object_string(volume, "container", NULL), container)))
 			json_object_array_add(others, json_object_get(volume));
 	}
 	json_object_put(volumes);
@@ -116,7 +121,8 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 			struct json_object *parameters, struct json_object *request,
 			struct inquiry *inquiry)
 {
-	const char *name = object_string(parameters, "name", ""), *container = container_of(request);
+	const char *name = object_string(parameters, "name", ""),
+		   *container = container_of(request);
 	int64_t owner = object_int(request, "owner", -1);
 
 	ask_for_names(connection, error, parameters, request, inquiry);
@@ -132,7 +138,8 @@ static void ask_dmuserd(struct dmuser_connection *connection, bool is_root, cons
 /* Of the others, none is explained by what it lies in. */
 static bool is_about_backing(const char *error)
 {
-	return strcmp(error, "io.dmuser.InvalidOption") == 0 || strcmp(error, "io.dmuser.InvalidSize") == 0 ||
+	return strcmp(error, "io.dmuser.InvalidOption") == 0 ||
+	       strcmp(error, "io.dmuser.InvalidSize") == 0 ||
 	       strcmp(error, "io.dmuser.BackingInUse") == 0;
 }
 
@@ -149,7 +156,8 @@ static void look_at_backing(const char *error, struct json_object *request, stru
 }
 
 void inquire(struct dmuser_connection *connection, bool is_root, const char *error,
-	     struct json_object *parameters, struct json_object *request, struct inquiry *ret_inquiry)
+	     struct json_object *parameters, struct json_object *request,
+	     struct inquiry *ret_inquiry)
 {
 	*ret_inquiry = (struct inquiry){};
 	look_at_backing(error, request, ret_inquiry);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is looked up after an error, so that it can be explained: what dmuserd knows of the volume, or
- * of others of that name, which backends it has, and what this machine shows of the backing. What
- * cannot be had is left out: the error itself is what is told.
+ * What is looked up after an error, so that it can be explained: what dmuserd knows of the volume,
+ * or of others of that name, which backends it has, and what this machine shows of the backing.
+ * What cannot be had is left out: the error itself is what is told.
  *
- * The backing's path is looked at with the caller's rights, and for as long as its file system takes to
- * answer: not for a caller who acts for someone else, or has to be done in time, as the OCI hook does.
+ * The backing's path is looked at with the caller's rights, and for as long as its file system
+ * takes to answer: not for a caller who acts for someone else, or has to be done in time, as the
+ * OCI hook does.
  */
 #pragma once
 
@@ -26,7 +27,8 @@ struct inquiry {
 
 /* is_root: sees others' volumes. request: what was asked for; NULL: not known. */
 void inquire(struct dmuser_connection *connection, bool is_root, const char *error,
-	     struct json_object *parameters, struct json_object *request, struct inquiry *ret_inquiry);
+	     struct json_object *parameters, struct json_object *request,
+	     struct inquiry *ret_inquiry);
 void inquiry_done(struct inquiry *inquiry);
 
 /* That volume, the caller's to put; NULL: not to be had. container may be NULL, owner negative. */

@@ -26,8 +26,8 @@ static bool is_any_amiss(struct json_object *parameters)
 
 static void print_table(struct json_object *parameters)
 {
-	static const char *const headings[] = { "NAME", "STATE", "SIZE", "BACKEND", "DEVICE", "HELD BY",
-						"OWNER", "REASON" };
+	static const char *const headings[] = { "NAME",	  "STATE",   "SIZE",  "BACKEND",
+						"DEVICE", "HELD BY", "OWNER", "REASON" };
 	bool with_reasons = is_any_amiss(parameters);
 	_cleanup_(table_freep) struct table *table =
 		table_new(headings, ARRAY_SIZE(headings) - !with_reasons);

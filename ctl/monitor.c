@@ -25,7 +25,10 @@ struct monitor {
 	struct news news;
 };
 
-/* "b  active  64M  /dev/dm-3  kept": of one that is gone, nothing holds it, and nothing is its device. */
+/*
+ * "b  active  64M  /dev/dm-3  kept": of one that is gone, nothing holds it, and nothing is its
+ * device.
+ */
 static void format_volume(struct json_object *volume, bool gone, char out[static LINE_SIZE])
 {
 	const char *error = object_string(volume, "error", NULL);
@@ -36,9 +39,11 @@ static void format_volume(struct json_object *volume, bool gone, char out[static
 		volume_view_held_by(volume, held_by);
 	snprintf(out, LINE_SIZE, "%s  %s  %s  %s  %s",
 		 escape_text(object_string(volume, "name", "?"), name, sizeof(name)),
-		 escape_text(gone ? "-" : object_string(volume, "state", "?"), state, sizeof(state)),
+		 escape_text(gone ? "-" : object_string(volume, "state", "?"), state,
+			     sizeof(state)),
 		 volume_view_size(volume, size)[0] ? size : "-",
-		 escape_text(gone ? "-" : object_string(volume, "device", "-"), device, sizeof(device)),
+		 escape_text(gone ? "-" : object_string(volume, "device", "-"), device,
+			     sizeof(device)),
 		 escape_text(error ? error : held_by, text, sizeof(text)));
 }
 
@@ -47,7 +52,8 @@ static bool is_news(struct monitor *m, struct json_object *volume, bool gone, co
 {
 	const char *key = object_string(volume, "uuid", object_string(volume, "name", "?"));
 	const char *words = m->context->json ?
-				    json_object_to_json_string_ext(volume, JSON_C_TO_STRING_PLAIN) : line;
+				    json_object_to_json_string_ext(volume, JSON_C_TO_STRING_PLAIN) :
+				    line;
 
 	if (!gone)
 		return news_is(&m->news, key, words);

@@ -21,8 +21,8 @@ static bool is_same(char a, char b)
 }
 
 /*
- * How many letters must be put in, left out, replaced or swapped with their neighbour to make one of the
- * other. Three rows of the usual table are enough.
+ * How many letters must be put in, left out, replaced or swapped with their neighbour to make one
+ * of the other. Three rows of the usual table are enough.
  */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
@@ -53,14 +53,20 @@ void nearest_offer(struct nearest *n, const char *candidate)
 
 	if (length == 0 || length > WORD_MAX || strlen(candidate) > WORD_MAX)
 		return;
-	/* The beginning of one word alone means that word; of two it means neither more than the other. */
+	/*
+	 * The beginning of one word alone means that word; of two it means neither more than the
+	 * other.
+	 */
 	if (begins && n->n_begin_with_it++ == 0) {
 		n->best = candidate;
 		n->distance = 0;
 		return;
 	}
 	d = distance(n->word, length, candidate, strlen(candidate));
-	/* A third of its letters, rounded up, may be wrong: otherwise every short word is near to some. */
+	/*
+	 * A third of its letters, rounded up, may be wrong: otherwise every short word is near to
+	 * some.
+	 */
 	if (d <= (length + 2) / 3 && (!n->best || d < n->distance)) {
 		n->best = candidate;
 		n->distance = d;

@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
-/* Begin with { .word = … }, offer the list, take `best`: NULL if none is near enough to be named. */
+/*
+ * Begin with { .word = … }, offer the list, take `best`: NULL if none is near enough to be named.
+ */
 struct nearest {
 	const char *word;
 	const char *best;

@@ -3,8 +3,8 @@
  * What was told last of each thing, so that it is told again only when it has become another. Owns
  * copies of keys and words. Out of memory ends the program.
  *
- * Subscribe repeats no event either; but a line for people shows less than an event has, so that two
- * that differ can read alike, and a dmuserd older than that promise does repeat them.
+ * Subscribe repeats no event either; but a line for people shows less than an event has, so that
+ * two that differ can read alike, and a dmuserd older than that promise does repeat them.
  */
 #pragma once
 

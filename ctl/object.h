@@ -2,8 +2,8 @@
 /*
  * Putting parameters together, and taking replies apart.
  *
- * Out of memory ends the program: there is nothing that a command could do about it. What is absent from a
- * reply, or of another type, reads as the fallback.
+ * Out of memory ends the program: there is nothing that a command could do about it. What is absent
+ * from a reply, or of another type, reads as the fallback.
  */
 #pragma once
 

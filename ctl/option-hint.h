@@ -2,8 +2,8 @@
 /*
  * What to do about an option of a backend that dmuserd refused, told from the reason that it gave.
  *
- * The reasons are dmuserd's own (backing.c, backend-validate.c) or a worker's; one that is not known here has
- * the general hint. Pure.
+ * The reasons are dmuserd's own (backing.c, backend-validate.c) or a worker's; one that is not
+ * known here has the general hint. Pure.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * One option of a command line after the other; see context_next_option() in command.h.
  *
- * getopt_long() finds them. What it finds wrong is said here, with the option that was probably meant,
- * because what it says itself begins with the command for a program's name and ends there.
+ * getopt_long() finds them. What it finds wrong is said here, with the option that was probably
+ * meant, because what it says itself begins with the command for a program's name and ends there.
  */
 #include "ctl/command.h"
 #include "ctl/escape.h"
@@ -32,8 +32,8 @@ static bool is_value_too_many(const struct option *options, const char *word)
 }
 
 /*
- * The word in which getopt_long() found what it does not know. A group of letters such as -xyz is left
- * behind only when its last one was looked at.
+ * The word in which getopt_long() found what it does not know. A group of letters such as -xyz is
+ * left behind only when its last one was looked at.
  */
 static const char *refused_word(char **argv, const struct option *options)
 {
@@ -61,7 +61,8 @@ static bool takes_backend_options(const struct option *options)
 	return o && strcmp(o->name, "option") == 0;
 }
 
-static int refuse_unknown(const struct context *context, const struct option *options, const char *word)
+static int refuse_unknown(const struct context *context, const struct option *options,
+			  const char *word)
 {
 	const char *command = context->command->name;
 	char name[WORD_SIZE], sought[WORD_SIZE];
@@ -77,10 +78,12 @@ static int refuse_unknown(const struct context *context, const struct option *op
 		usage_error(context, "%s has no option '%s': did you mean --%s?",
 			    command[0] ? command : "dmuserctl", name, nearest.best);
 	else if (strncmp(name, "--", 2) == 0 && strchr(word, '=') && takes_backend_options(options))
-		usage_error(context, "%s has no option '%s': one of the backend is given as -o %s=VALUE",
+		usage_error(context,
+			    "%s has no option '%s': one of the backend is given as -o %s=VALUE",
 			    command, name, sought);
 	else
-		usage_error(context, "%s has no option '%s'", command[0] ? command : "dmuserctl", name);
+		usage_error(context, "%s has no option '%s'", command[0] ? command : "dmuserctl",
+			    name);
 	return '?';
 }
 

@@ -113,6 +113,7 @@ char *quantity_format_rounded(uint64_t bytes, char *out)
 	}
 	if (steps == 0)
 		return quantity_format_size(bytes, out);
-	sprintf(out, "%" PRIu64 ".%" PRIu64 "%c", bytes / unit, bytes % unit * 10 / unit, suffixes[steps - 1]);
+	sprintf(out, "%" PRIu64 ".%" PRIu64 "%c", bytes / unit, bytes % unit * 10 / unit,
+		suffixes[steps - 1]);
 	return out;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sizes, times and numbers as people write them, taken strictly: no sign, no space, nothing left over. */
+/*
+ * Sizes, times and numbers as people write them, taken strictly: no sign, no space, nothing left
+ * over.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -20,5 +23,7 @@ int quantity_parse_time(const char *text, int *ret_ms);
 /* About so many, as df -h has it: "3.2G". out must hold 24 bytes. Returns out. */
 char *quantity_format_rounded(uint64_t bytes, char *out);
 
-/* The shortest exact form: 67108864 is "64M", 1000 is "1000". out must hold 24 bytes. Returns out. */
+/*
+ * The shortest exact form: 67108864 is "64M", 1000 is "1000". out must hold 24 bytes. Returns out.
+ */
 char *quantity_format_size(uint64_t bytes, char *out);

@@ -40,7 +40,9 @@ bool reason_is_no_option(const char *reason)
 	return is_of_backend(reason, " has no such option");
 }
 
-/* "seal: prepare: Invalid argument: start: must be a multiple of 512": dmuserd's step comes first. */
+/*
+ * "seal: prepare: Invalid argument: start: must be a multiple of 512": dmuserd's step comes first.
+ */
 const char *reason_refusal(const char *reason)
 {
 	const char *step = strstr(reason, ": ");

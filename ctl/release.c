@@ -29,7 +29,8 @@ static const char help[] =
 "  --timeout TIME  wait so long for the reply, on top of --timeout-ms: 30 or 30s (default), infinity\n"
 "  --address PATH  dmuserd's socket\n";
 
-static int take_timeout_ms(struct context *context, const char *text, struct json_object *parameters)
+static int take_timeout_ms(struct context *context, const char *text,
+			   struct json_object *parameters)
 {
 	uint64_t ms;
 
@@ -120,8 +121,8 @@ static void print_holders(struct json_object *released)
 }
 
 /*
- * How to be rid of the device, which stays as long as it is open: on stderr, so that it is told where
- * stdout is JSON, too.
+ * How to be rid of the device, which stays as long as it is open: on stderr, so that it is told
+ * where stdout is JSON, too.
  */
 static void tell_way_out(const struct context *context, struct json_object *parameters,
 			 struct json_object *released)
@@ -137,7 +138,8 @@ static void tell_way_out(const struct context *context, struct json_object *para
 
 	escape_text(object_string(volume, "device", "/dev/dm-N"), device, sizeof(device));
 	fprintf(stderr,
-		"dmuserctl: volume '%s' is there until its device, %s, is closed, and its I/O fails\n",
+		"dmuserctl: volume '%s' is there until its device, %s, is closed, and its I/O "
+		"fails\n",
 		escape_text(name, escaped, sizeof(escaped)), device);
 	for (size_t i = 0; i < object_array_length(released, "holders"); i++) {
 		struct json_object *holder = object_array_element(released, "holders", i);
@@ -169,7 +171,9 @@ static void print_released(struct json_object *released)
 	}
 }
 
-/* dmuserd takes it for done. Whoever names a container that has no volumes may have meant another. */
+/*
+ * dmuserd takes it for done. Whoever names a container that has no volumes may have meant another.
+ */
 static int say_there_are_none(const struct context *context, struct json_object *parameters)
 {
 	_cleanup_(object_putp) struct json_object *error = object_new();

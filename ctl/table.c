@@ -49,7 +49,8 @@ void table_add(struct table *table, const char *text)
 	char escaped[CELL_SIZE];
 
 	escape_text(text[0] ? text : "-", escaped, sizeof(escaped));
-	table->cells = or_die(reallocarray(table->cells, table->n_cells + 1, sizeof(*table->cells)));
+	table->cells = or_die(
+		reallocarray(table->cells, table->n_cells + 1, sizeof(*table->cells)));
 	table->cells[table->n_cells++] = or_die(strdup(escaped));
 }
 
@@ -89,7 +90,8 @@ void table_print(const struct table *table, FILE *file)
 		if (column + 1 == table->n_columns)
 			fputc('\n', file);
 		else
-			fprintf(file, "%*s", (int)(widths[column] - width(table->cells[i]) + GAP), "");
+			fprintf(file, "%*s", (int)(widths[column] - width(table->cells[i]) + GAP),
+				"");
 	}
 	free(widths);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of text in aligned columns. A table owns copies of its cells, which it escapes for the terminal. */
+/*
+ * Rows of text in aligned columns. A table owns copies of its cells, which it escapes for the
+ * terminal.
+ */
 #pragma once
 
 #include <stddef.h>

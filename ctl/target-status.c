@@ -13,8 +13,13 @@ int target_status_parse(const char *text, struct target_status *ret_status)
 {
 	uint64_t errors, failing, broken, deserted, timed_out;
 
-	/* QUEUED OUTSTANDING CHANNELS GENERATION ERRORS FAILING BROKEN DESERTED LOST REPEATED TIMED_OUT */
-	if (sscanf(text, "%*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %*u %*u %" SCNu64,
+	/*
+	 * QUEUED OUTSTANDING CHANNELS GENERATION ERRORS FAILING BROKEN DESERTED LOST REPEATED
+	 * TIMED_OUT
+	 */
+	if (sscanf(text,
+		   "%*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+		   " %*u %*u %" SCNu64,
 		   &errors, &failing, &broken, &deserted, &timed_out) != 5)
 		return -EBADMSG;
 	*ret_status = (struct target_status){

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel counts of a volume's device-mapper target, as `dmsetup status` shows it; dm-user(4).
- * Asked by ioctl, which root may; changes nothing.
+ * What the kernel counts of a volume's device-mapper target, as `dmsetup status` shows it;
+ * dm-user(4). Asked by ioctl, which root may; changes nothing.
  */
 #pragma once
 

@@ -114,10 +114,14 @@ static void append_by(char *out, size_t size, const struct matter *m)
 	if (object_array_length(m->parameters, "holders") > 0)
 		append_value(out, size, holders);
 	else
-		append(out, size, "by whom cannot be seen: a mount that was detached, or the kernel itself");
+		append(out, size,
+		       "by whom cannot be seen: a mount that was detached, or the kernel itself");
 }
 
-/* As `release` takes it: by the name that the error tells, of the owner and container that were asked for. */
+/*
+ * As `release` takes it: by the name that the error tells, of the owner and container that were
+ * asked for.
+ */
 static void append_volume(char *out, size_t size, const struct matter *m)
 {
 	_cleanup_(object_putp) struct json_object *volume = object_new();
@@ -240,7 +244,8 @@ static void append_block(char *out, size_t size, const struct matter *m)
 /* The one or two sizes next to the one that was given. */
 static void append_nearest(char *out, size_t size, const struct matter *m)
 {
-	uint64_t block = matter_block_size(m), asked = (uint64_t)object_int(m->c->request, "size_bytes", 0);
+	uint64_t block = matter_block_size(m),
+		 asked = (uint64_t)object_int(m->c->request, "size_bytes", 0);
 	uint64_t min = (uint64_t)object_int(m->parameters, "min", 0);
 	uint64_t max = (uint64_t)object_int(m->parameters, "max", INT64_MAX);
 	uint64_t least = (min + block - 1) / block * block, most = max - max % block;
@@ -266,7 +271,8 @@ static void append_nearest(char *out, size_t size, const struct matter *m)
 	append(out, size, has_above ? text[1] : "");
 }
 
-const char *matter_word(const struct matter *m, const char *key, char out[static PARAMETER_WORD_SIZE])
+const char *matter_word(const struct matter *m, const char *key,
+			char out[static PARAMETER_WORD_SIZE])
 {
 	return parameter_word(m->c->words, object_string(m->parameters, key, ""), out);
 }
@@ -276,7 +282,8 @@ static void append_named(char *out, size_t size, const struct matter *m, const c
 {
 	char word[PARAMETER_WORD_SIZE];
 
-	append_escaped(out, size, matter_word(m, key, word) ?: object_string(m->parameters, key, "unknown"));
+	append_escaped(out, size,
+		       matter_word(m, key, word) ?: object_string(m->parameters, key, "unknown"));
 }
 
 static void append_parameter(char *out, size_t size, const struct matter *m)
@@ -284,7 +291,10 @@ static void append_parameter(char *out, size_t size, const struct matter *m)
 	append_named(out, size, m, "parameter");
 }
 
-/* The interface says of all of a backend's options that they differ: which one, if that can be known. */
+/*
+ * The interface says of all of a backend's options that they differ: which one, if that can be
+ * known.
+ */
 static void append_field(char *out, size_t size, const struct matter *m)
 {
 	char path[PARAMETER_WORD_SIZE], word[PARAMETER_WORD_SIZE];
@@ -303,7 +313,8 @@ static void append_difference(char *out, size_t size, const struct matter *m)
 {
 	char text[DIFFERENCE_SIZE];
 
-	if (!difference_tell(m->c->request, existing(m), object_string(m->parameters, "field", ""), text))
+	if (!difference_tell(m->c->request, existing(m), object_string(m->parameters, "field", ""),
+			     text))
 		return;
 	append(out, size, ": ");
 	append_escaped(out, size, text);
@@ -327,7 +338,8 @@ static void append_block_size_given(char *out, size_t size, const struct matter 
 
 static void append_read_only(char *out, size_t size, const struct matter *m)
 {
-	append_word(out, size, m, (const char *const[]){ "read_only", "--read-only", "read_only=true" });
+	append_word(out, size, m,
+		    (const char *const[]){ "read_only", "--read-only", "read_only=true" });
 }
 
 static void append_command(char *out, size_t size, const struct matter *m)
@@ -371,23 +383,25 @@ static void append_ends_user(char *out, size_t size, const struct matter *m)
 }
 
 /*
- * "3 s ago, for container c: size_bytes: must be …", where what dmuserd says of a parameter begins
- * with its name; a hook's words have none of these. Whether a container's was asked for by a hook is
- * not known: the name that is left is one that is good for both.
+ * "3 s ago, for container c: size_bytes: must be …", where what dmuserd says of a parameter
+ * begins with its name; a hook's words have none of these. Whether a container's was asked for by a
+ * hook is not known: the name that is left is one that is good for both.
  */
 static void append_last_failure(char *out, size_t size, const struct matter *m)
 {
 	const char *text = object_string(m->parameters, "last_failure", "");
 	const char *colon = strstr(text, ": "), *end = colon ? strstr(colon + 2, ": ") : NULL;
 	char path[PARAMETER_WORD_SIZE], word[PARAMETER_WORD_SIZE], head[256];
-	bool of_container = colon && strstr(text, ", for container ") && strstr(text, ", for container ") < colon;
+	bool of_container = colon && strstr(text, ", for container ") &&
+			    strstr(text, ", for container ") < colon;
 
 	if (!end || (size_t)(end - colon - 2) >= sizeof(path)) {
 		append_escaped(out, size, text);
 		return;
 	}
 	snprintf(path, sizeof(path), "%.*s", (int)(end - colon - 2), colon + 2);
-	if (!parameter_word(of_container ? WORDS_OF_ANNOTATION : WORDS_OF_COMMAND_LINE, path, word)) {
+	if (!parameter_word(of_container ? WORDS_OF_ANNOTATION : WORDS_OF_COMMAND_LINE, path,
+			    word)) {
 		append_escaped(out, size, text);
 		return;
 	}
@@ -444,7 +458,8 @@ static void append_least(char *out, size_t size, const struct matter *m)
 static bool has_numbers(const struct matter *m, const char *hint)
 {
 	if (strstr(hint, "{fitting}"))
-		return matter_reason_is_whole(m) && number_in_reason(m, " has ") >= matter_block_size(m);
+		return matter_reason_is_whole(m) &&
+		       number_in_reason(m, " has ") >= matter_block_size(m);
 	if (strstr(hint, "{smallest}"))
 		return matter_reason_is_whole(m) && number_in_reason(m, " at least ") > 0;
 	return true;

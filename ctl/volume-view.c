@@ -38,7 +38,8 @@ char *volume_view_held_by(struct json_object *volume, char *out)
 {
 	const char *container = object_string(volume, "container", NULL);
 
-	snprintf(out, 192, "%s", container ? container : object_bool(volume, "keep") ? "kept" : "leased");
+	snprintf(out, 192, "%s", container ? container :
+		 object_bool(volume, "keep") ? "kept" : "leased");
 	return out;
 }
 
@@ -69,7 +70,8 @@ char *volume_view_link(struct json_object *volume, const char *root,
 	char name[VOLUME_VIEW_LINK_SIZE - sizeof("/dev/mapper/")], uuid[160], wanted[160];
 
 	out[0] = 0;
-	if (strncmp(node, "/dev/dm-", strlen("/dev/dm-")) != 0 || strchr(node + strlen("/dev/"), '/'))
+	if (strncmp(node, "/dev/dm-", strlen("/dev/dm-")) != 0 ||
+	    strchr(node + strlen("/dev/"), '/'))
 		return out;
 	node += strlen("/dev/");
 	/* The number may be another device's by now. */
@@ -103,10 +105,12 @@ char *volume_view_next(struct json_object *volume, char out[static VOLUME_VIEW_N
 	volume_view_words(volume, words);
 	if (strcmp(state, "degraded") == 0)
 		snprintf(out, VOLUME_VIEW_NEXT_SIZE,
-			 "unmount it if it is mounted; dmuserctl release %s, then create it again", words);
+			 "unmount it if it is mounted; dmuserctl release %s, then create it again",
+			 words);
 	else if (strcmp(state, "releasing") == 0 && object_string(volume, "error", NULL))
 		snprintf(out, VOLUME_VIEW_NEXT_SIZE,
-			 "end what has it open, and it goes; dmuserctl release %s says what to do", words);
+			 "end what has it open, and it goes; dmuserctl release %s says what to do",
+			 words);
 	return out;
 }
 
@@ -161,16 +165,17 @@ void volume_view_print(struct json_object *volume, FILE *file)
 	fact(file, "Owner", "%s (uid %" PRId64 ")", volume_view_owner(volume, owner),
 	     object_int(volume, "owner", -1));
 	if (container)
-		fact(file, "Released", "when container %s ends (init is pid %" PRId64 ")", container,
-		     object_int(volume, "container_pid", 0));
+		fact(file, "Released", "when container %s ends (init is pid %" PRId64 ")",
+		     container, object_int(volume, "container_pid", 0));
 	else
 		fact(file, "Released", "%s", object_bool(volume, "keep") ?
 					     "by 'dmuserctl release'" :
 					     "when the connection that made it closes");
 	fact(file, "UUID", "DMUSER-%s", object_string(volume, "uuid", "?"));
 	if (worker > 0)
-		fact(file, "Worker", "pid %" PRId64 ", uid %" PRId64 ", generation %" PRId64, worker,
-		     object_int(volume, "worker_uid", -1), object_int(volume, "generation", 0));
+		fact(file, "Worker", "pid %" PRId64 ", uid %" PRId64 ", generation %" PRId64,
+		     worker, object_int(volume, "worker_uid", -1),
+		     object_int(volume, "generation", 0));
 	else
 		fact(file, "Worker", "none, after generation %" PRId64,
 		     object_int(volume, "generation", 0));
@@ -182,9 +187,12 @@ static void blame_file(const char *path, char *out, size_t size)
 	struct statvfs fs;
 
 	if (statvfs(path, &fs) == 0 && backing_is_nearly_full(&fs))
-		snprintf(out, size, "mostly the file system of %.400s is full: df -h shows it", path);
+		snprintf(out, size, "mostly the file system of %.400s is full: df -h shows it",
+			 path);
 	else
-		snprintf(out, size, "dmesg may tell why, unless the file system of %.400s was full then", path);
+		snprintf(out, size,
+			 "dmesg may tell why, unless the file system of %.400s was full then",
+			 path);
 }
 
 char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME_VIEW_CAUSE_SIZE])
@@ -197,19 +205,22 @@ char *volume_view_error_cause(struct json_object *volume, char out[static VOLUME
 	else if (path)
 		blame_file(path, text, sizeof(text));
 	else
-		snprintf(text, sizeof(text), "mostly its worker had ended, or memory is short: dmesg");
+		snprintf(text, sizeof(text),
+			 "mostly its worker had ended, or memory is short: dmesg");
 	return escape_text(text, out, VOLUME_VIEW_CAUSE_SIZE);
 }
 
-void volume_view_print_status(struct json_object *volume, const struct target_status *status, FILE *file)
+void volume_view_print_status(struct json_object *volume, const struct target_status *status,
+			      FILE *file)
 {
 	char cause[VOLUME_VIEW_CAUSE_SIZE];
 
 	if (status->errors > 0)
-		fprintf(file, "  %-12s %" PRIu64 " requests failed since it was made; %s\n", "I/O errors",
-			status->errors, volume_view_error_cause(volume, cause));
+		fprintf(file, "  %-12s %" PRIu64 " requests failed since it was made; %s\n",
+			"I/O errors", status->errors, volume_view_error_cause(volume, cause));
 	if (status->timed_out > 0)
-		fact(file, "Timed out", "%" PRIu64 " times, its worker did not answer in time", status->timed_out);
+		fact(file, "Timed out", "%" PRIu64 " times, its worker did not answer in time",
+		     status->timed_out);
 	if (volume_view_is_active(volume) && target_status_fault(status))
 		fact(file, "Kernel", "%s, and I/O fails; release it and create it again",
 		     target_status_fault(status));

@@ -39,7 +39,8 @@ static const struct wording wordings[] = {
 	  "{advice}; or dmuserctl release {volume} --force, which fails its I/O" },
 	{ "io.dmuser.NoSuchBackend", EXIT_FAILED,
 	  "no backend '{backend}' is installed",
-	  "installed are: {available}; if it should be, 'dmuserctl backends {backend}' says what is wrong" },
+	  "installed are: {available}; if it should be, 'dmuserctl backends {backend}' says what "
+	  "is wrong" },
 	{ "io.dmuser.InvalidOption", EXIT_FAILED,
 	  "the backend does not take option '{option}': {reason}",
 	  "'dmuserctl backends' lists what it takes" },
@@ -105,7 +106,8 @@ static const struct wording setting_exceeded = {
 };
 /* There is nothing to release that would help. */
 static const struct wording memory_size_exceeded = {
-	"", EXIT_FAILED, "a volume in memory has {limit} bytes at most, and this backend serves none so small",
+	"", EXIT_FAILED,
+	"a volume in memory has {limit} bytes at most, and this backend serves none so small",
 	"raise {setting} in /etc/dmuser/dmuserd.conf"
 };
 static const struct wording no_volume_in_container = {
@@ -124,7 +126,8 @@ static const struct wording volume_not_created = {
 static const struct wording volume_not_created_by_hook = {
 	"", EXIT_NO_VOLUME,
 	"no volume '{name}'; the last attempt to create it failed: {last_failure}",
-	"mend that, and start the container again; 'journalctl -t dmuser-oci-hook' shows all that the hook said"
+	"mend that, and start the container again; 'journalctl -t dmuser-oci-hook' shows all that "
+	"the hook said"
 };
 static const struct wording backend_misspelt = {
 	"", EXIT_FAILED, "no backend '{backend}' is installed",
@@ -143,13 +146,14 @@ static const struct wording size_missing = {
 };
 static const struct wording size_refused = {
 	"", EXIT_FAILED,
-	"{backend} cannot have {--size=}{size}: it must be a multiple of the block size, {block} bytes",
+	"{backend} cannot have {--size=}{size}: it must be a multiple of the block size, {block} "
+	"bytes",
 	MANIFEST " says which sizes it takes"
 };
 static const struct wording size_out_of_range = {
 	"", EXIT_FAILED, "that size cannot be had: {reason}",
-	"sizes from {limits} can be, in multiples of the block size ({block} bytes); nearest to {size}: "
-	"{nearest}"
+	"sizes from {limits} can be, in multiples of the block size ({block} bytes); nearest to "
+	"{size}: {nearest}"
 };
 static const struct wording image_too_small = {
 	"", EXIT_FAILED, "that size cannot be had: {reason}",
@@ -198,7 +202,8 @@ static const struct wording worker_refused = {
 };
 static const struct wording direct_needs_blocks = {
 	"", EXIT_FAILED, UNSERVED,
-	"what lies below has larger blocks than {block} bytes: {--block-size=}4096; or leave out {-o}direct=true"
+	"what lies below has larger blocks than {block} bytes: {--block-size=}4096; or leave out "
+	"{-o}direct=true"
 };
 static const struct wording direct_refused = {
 	"", EXIT_FAILED, UNSERVED, "leave out {-o}direct=true, or choose another place"
@@ -223,7 +228,8 @@ static bool is_told_by_hook(const char *last_failure)
 
 static bool have_others_one(const struct matter *m)
 {
-	return m->c->found && m->c->found->others && json_object_array_length(m->c->found->others) > 0;
+	return m->c->found && m->c->found->others &&
+	       json_object_array_length(m->c->found->others) > 0;
 }
 
 static const struct wording *choose_no_volume(const struct matter *m)
@@ -235,8 +241,9 @@ static const struct wording *choose_no_volume(const struct matter *m)
 	if (have_others_one(m))
 		return &others_volume;
 	if (last_failure[0])
-		return is_told_by_hook(last_failure) && m->c->has_unit ? &volume_not_created_by_hook :
-									  &volume_not_created;
+		return is_told_by_hook(last_failure) && m->c->has_unit ?
+			       &volume_not_created_by_hook :
+			       &volume_not_created;
 	if (object_string(request, "container", NULL))
 		return object_string(request, "name", NULL) ? &no_volume_in_container :
 							      &no_volumes_of_container;
@@ -245,7 +252,8 @@ static const struct wording *choose_no_volume(const struct matter *m)
 
 static const struct wording *choose_size(struct json_object *request)
 {
-	return json_object_object_get_ex(request, "size_bytes", NULL) ? &size_refused : &size_missing;
+	return json_object_object_get_ex(request, "size_bytes", NULL) ? &size_refused :
+									&size_missing;
 }
 
 static const struct wording *choose_option(const struct matter *m)
@@ -263,7 +271,7 @@ static enum backing_kind backing_of(const struct matter *m)
 	return m->c->found ? m->c->found->backing : BACKING_UNKNOWN;
 }
 
-/* Of a size that was found, and not asked for. NULL: the reason does not tell what is wrong with it. */
+/* Of a size that was found, and not asked for. NULL: the reason does not tell what is wrong. */
 static const struct wording *choose_found_size(const struct matter *m)
 {
 	const char *reason = object_string(m->parameters, "reason", "");
@@ -283,7 +291,9 @@ static const struct wording *choose_out_of_range(const struct matter *m)
 	int64_t asked = object_int(m->c->request, "size_bytes", 0);
 
 	if (asked == 0)
-		return object_member(m->c->request, "options", json_type_object) ? choose_found_size(m) : NULL;
+		return object_member(m->c->request, "options", json_type_object) ?
+			       choose_found_size(m) :
+			       NULL;
 	if (asked >= object_int(m->parameters, "min", 0) &&
 	    asked <= object_int(m->parameters, "max", INT64_MAX) &&
 	    (uint64_t)asked % matter_block_size(m) == 0)

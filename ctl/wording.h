@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is said of each error, and what is advised: which of the words fit, in the circumstances. Pure. */
+/*
+ * What is said of each error, and what is advised: which of the words fit, in the circumstances.
+ * Pure.
+ */
 #pragma once
 
 #include "ctl/exit-code.h"

@@ -14,8 +14,8 @@
 #define PATIENCE_MS 5000
 
 /*
- * Anybody can take the name. Root's alone is believed: its command line says which file is read next, and
- * root reads any. (The folder in /proc belongs to the process's uid, dumpable or not.)
+ * Anybody can take the name. Root's alone is believed: its command line says which file is read
+ * next, and root reads any. (The folder in /proc belongs to the process's uid, dumpable or not.)
  */
 static bool is_dmuserd(struct probe *probe, const char *pid)
 {

@@ -3,9 +3,10 @@
  * Checks of the cgroups that the spawner keeps workers in, and of the spawner, which is found in
  * one.
  *
- * The spawner's base is "dmuser" at the root of the hierarchy, also under systemd: dmuser's unit does
- * not delegate, as it says. It is dmuser-workers.service's own cgroup only where somebody has changed
- * that. The spawner sits in a leaf, "_spawner"; beside it is a group for each container or volume.
+ * The spawner's base is "dmuser" at the root of the hierarchy, also under systemd: dmuser's unit
+ * does not delegate, as it says. It is dmuser-workers.service's own cgroup only where somebody has
+ * changed that. The spawner sits in a leaf, "_spawner"; beside it is a group for each container or
+ * volume.
  */
 #include "ctl/doctor/check.h"
 #include "util/cleanup.h"
@@ -111,9 +112,9 @@ void check_workers_cgroup(struct probe *probe, struct finding *ret_finding)
 	finding_set(ret_finding, VERDICT_FAIL,
 		    "%s does not hand on memory and pids, so workers have no limits", base);
 	finding_advise(ret_finding,
-		       "echo +memory +pids >%s/cgroup.subtree_control; or restart the spawner, which "
-		       "does that (under systemd: systemctl restart dmuser-workers dmuserd; volumes "
-		       "that there are live on)",
+		       "echo +memory +pids >%s/cgroup.subtree_control; or restart the spawner, "
+		       "which does that (under systemd: systemctl restart dmuser-workers dmuserd; "
+		       "volumes that there are live on)",
 		       base);
 }
 

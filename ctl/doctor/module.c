@@ -102,8 +102,8 @@ static void advise_dkms(struct probe *probe, struct finding *f, const char *vers
 	if (find_headers(probe) == HEADERS_ELSEWHERE)
 		snprintf(where, sizeof(where), " --kernelsourcedir /usr/src/linux-headers-%s",
 			 probe->release);
-	finding_advise(f, "%sdkms install " DKMS_NAME "/%s -k %s%s%s", missing, version, probe->release,
-		       where, then);
+	finding_advise(f, "%sdkms install " DKMS_NAME "/%s -k %s%s%s", missing, version,
+		       probe->release, where, then);
 }
 
 /* How this dmuserctl's module gets into this kernel's folder; then: a command for afterwards. */
@@ -301,8 +301,8 @@ void check_headers(struct probe *probe, struct finding *ret_finding)
 		    "those of %s are not installed, so the module cannot be built here",
 		    probe->release);
 	finding_advise(ret_finding,
-		       "apt install linux-headers-%s; the module of a kernel without such a package has "
-		       "to be built where that was built",
+		       "apt install linux-headers-%s; the module of a kernel without such a "
+		       "package has to be built where that was built",
 		       probe->release);
 }
 
@@ -327,7 +327,8 @@ static void judge_unbuilt(struct probe *probe, struct finding *f)
 
 	see_module(probe, &s);
 	if (s.loaded || s.found >= 0)
-		finding_set(f, VERDICT_WARN, "has not built the module for %s, which is from elsewhere",
+		finding_set(f, VERDICT_WARN,
+			    "has not built the module for %s, which is from elsewhere",
 			    probe->release);
 	else
 		finding_set(f, VERDICT_FAIL, "has not built the module for %s", probe->release);

@@ -26,14 +26,17 @@ struct daemon_facts {
 	char version[64];
 	pid_t pid;		     /* 0: not known */
 	/*
-	 * From List: root's are everybody's; NULL: not known. Each has, where it can be seen, a member "kernel"
-	 * with what the kernel counts of it: errors, timed_out, and dead, why all I/O fails. Owned.
+	 * From List: root's are everybody's; NULL: not known. Each has, where it can be seen, a
+	 * member "kernel" with what the kernel counts of it: errors, timed_out, and dead, why all
+	 * I/O fails. Owned.
 	 */
 	struct json_object *volumes;
 };
 
-/* Where dmuserd has its things, and as whom it has others run: its settings, as far as they matter
- * here. */
+/*
+ * Where dmuserd has its things, and as whom it has others run: its settings, as far as they matter
+ * here.
+ */
 struct installation_facts {
 	char run_dir[128], libexec_dir[128], socket_group[64];
 	uint64_t worker_uid_base, worker_uid_count, parser_uid_base, parser_uid_count;
@@ -65,8 +68,10 @@ void probe_done(struct probe *probe);
  */
 int probe_read(struct probe *probe, char *text, size_t size, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The same for a large one, up to 64 MiB; *ret_text is the caller's to free, *ret_size without the
- * NUL. */
+/*
+ * The same for a large one, up to 64 MiB; *ret_text is the caller's to free, *ret_size without the
+ * NUL.
+ */
 int probe_read_all(struct probe *probe, char **ret_text, size_t *ret_size, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* A file that holds one decimal number. -EBADMSG: it does not. */

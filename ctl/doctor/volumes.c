@@ -54,7 +54,8 @@ static void count(struct json_object *volume, char *out, size_t size)
 		append(out, size, text);
 	}
 	if (counted(volume, "timed_out") > 0) {
-		snprintf(text, sizeof(text), "; not answered in time: %" PRId64, counted(volume, "timed_out"));
+		snprintf(text, sizeof(text), "; not answered in time: %" PRId64,
+			 counted(volume, "timed_out"));
 		append(out, size, text);
 	}
 }
@@ -86,8 +87,8 @@ static void advise(struct finding *f, struct json_object *volume)
 			       "again; dmuserctl show %s tells more",
 			       words, words);
 	else if (!object_string(volume, "error", NULL))
-		finding_advise(f, "%s; dmuserctl show %s tells more", volume_view_error_cause(volume, cause),
-			       words);
+		finding_advise(f, "%s; dmuserctl show %s tells more",
+			       volume_view_error_cause(volume, cause), words);
 	else
 		finding_advise(f, "dmuserctl release %s says who is in the way, and what to do; "
 				  "dmuserctl show %s tells more", words, words);

@@ -22,7 +22,8 @@ static int take_root(const char *directory, struct json_object *config, struct b
 	int n;
 
 	if (!path || !path[0] ||
-	    strlen(path) != (size_t)json_object_get_string_len(json_object_object_get(root, "path")))
+	    strlen(path) !=
+		    (size_t)json_object_get_string_len(json_object_object_get(root, "path")))
 		return trouble_set(t, -EINVAL, "config.json says no root.path");
 	if (path[0] == '/')
 		n = snprintf(ret->rootfs, sizeof(ret->rootfs), "%s", path);
@@ -50,15 +51,16 @@ static int take_annotation(const char *key, struct json_object *value, struct bu
 	int r = -EINVAL;
 
 	if (ret->n_requests == BUNDLE_VOLUMES_MAX)
-		return trouble_set(t, -E2BIG, "it asks for more than %d volumes", BUNDLE_VOLUMES_MAX);
+		return trouble_set(t, -E2BIG, "it asks for more than %d volumes",
+				   BUNDLE_VOLUMES_MAX);
 	grown = reallocarray(ret->requests, ret->n_requests + 1, sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	ret->requests = grown;
 	if (json_object_is_type(value, json_type_string) &&
 	    strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value))
-		r = request_parse(key, json_object_get_string(value), &grown[ret->n_requests], reason,
-				  sizeof(reason));
+		r = request_parse(key, json_object_get_string(value), &grown[ret->n_requests],
+				  reason, sizeof(reason));
 	if (r < 0) {
 		name_volume(key, t);
 		trouble_hint(t, "it looks like this: size=1G,backend=memory,fs=ext4,mount=/data");

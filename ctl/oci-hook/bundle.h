@@ -2,8 +2,8 @@
 /*
  * A container's bundle: where its root is, and which volumes its annotations ask for.
  *
- * Reads BUNDLE/config.json, which the runtime has accepted before. All annotations are understood before
- * anything is done for one of them.
+ * Reads BUNDLE/config.json, which the runtime has accepted before. All annotations are understood
+ * before anything is done for one of them.
  */
 #pragma once
 

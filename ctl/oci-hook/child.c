@@ -16,8 +16,8 @@
 /* A killed child that waits for a device does not end at once; it is left to init then. */
 #define REAP_MS 1000
 
-__attribute__((noreturn)) static void child_main(pid_t hook, child_work work, void *argument, int link,
-						 struct trouble *shared)
+__attribute__((noreturn)) static void child_main(pid_t hook, child_work work, void *argument,
+						 int link, struct trouble *shared)
 {
 	int fd = -EBADF, r;
 
@@ -47,7 +47,8 @@ static int child_wait(int link, uint64_t deadline, int *ret_fd, struct trouble *
 
 	r = deadline_wait_fd(link, POLLIN, deadline);
 	if (r < 0) {
-		trouble_hint(t, "does the volume's worker answer? see 'dmuserctl show' and the journal");
+		trouble_hint(t, "does the volume's worker answer? see 'dmuserctl show' and the "
+				"journal");
 		return trouble_set_errno(t, r, "this takes too long");
 	}
 	r = fd_recv_exact(link, &result, sizeof(result), &fd, 1, &n_fds, 0);
@@ -66,7 +67,8 @@ int child_run(child_work work, void *argument, uint64_t deadline, int *ret_fd, s
 	pid_t hook = getpid(), pid;
 	int link[2], r;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED)
 		return trouble_set_errno(t, -errno, "no memory for a child");
 	*shared = *t;

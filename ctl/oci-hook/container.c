@@ -19,7 +19,8 @@ int container_open(pid_t pid, struct container *ret, struct trouble *t)
 	}
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
-		return trouble_set_errno(t, -errno, "the container's init, pid %d, cannot be held", pid);
+		return trouble_set_errno(t, -errno, "the container's init, pid %d, cannot be held",
+					 pid);
 	*ret = (struct container){ .pidfd = pidfd, .userns = -EBADF };
 	return 0;
 }
@@ -68,7 +69,8 @@ int container_open_namespaces(pid_t pid, struct container *container, struct tro
 	if (r == 0)
 		r = open_namespace(pid, "user", &user, &same_user);
 	if (r < 0) {
-		trouble_hint(t, "the hook needs root on the host; it cannot serve a rootless runtime");
+		trouble_hint(t, "the hook needs root on the host; it cannot serve a rootless "
+				"runtime");
 		return trouble_set_errno(t, r, "the container's namespaces cannot be opened");
 	}
 	r = container_check(container, t);

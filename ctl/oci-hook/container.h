@@ -2,8 +2,8 @@
 /*
  * The container that is being made: its init, held by a pidfd, and that init's namespaces.
  *
- * The pid is only trusted while the pidfd says that the process lives: what was opened by its number in
- * /proc is this process's if it still lives afterwards.
+ * The pid is only trusted while the pidfd says that the process lives: what was opened by its
+ * number in /proc is this process's if it still lives afterwards.
  */
 #pragma once
 

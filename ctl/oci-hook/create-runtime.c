@@ -2,10 +2,11 @@
 /*
  * The stage createRuntime; see stage.h.
  *
- * In two halves. First, for every volume: Create, then in a child probe, format, mount without attaching.
- * Then one child enters the container's mount namespace and attaches them all. So whatever fails in the first
- * half leaves nothing in the container, and the second half undoes what it did. Killing a runtime kills the
- * container's init while this goes on, so whether init lives is asked after each half.
+ * In two halves. First, for every volume: Create, then in a child probe, format, mount without
+ * attaching. Then one child enters the container's mount namespace and attaches them all. So
+ * whatever fails in the first half leaves nothing in the container, and the second half undoes what
+ * it did. Killing a runtime kills the container's init while this goes on, so whether init lives is
+ * asked after each half.
  */
 #include "api/client/deadline.h"
 #include "ctl/oci-hook/bundle.h"

@@ -2,7 +2,8 @@
 /*
  * A volume as dmuserd answered: its device, opened, and looked at so that it is the right one.
  *
- * A device number can be used again after a volume has gone; what is held open cannot change any more.
+ * A device number can be used again after a volume has gone; what is held open cannot change any
+ * more.
  */
 #pragma once
 

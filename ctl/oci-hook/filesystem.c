@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The file system on a volume: found, or made; see filesystem.h. The only file that includes libblkid's
- * header.
+ * The file system on a volume: found, or made; see filesystem.h. The only file that includes
+ * libblkid's header.
  */
 #include "ctl/oci-hook/filesystem.h"
 #include "ctl/quantity.h"
@@ -21,8 +21,8 @@ static void probe_freep(blkid_probe *probe)
 }
 
 /*
- * Looks for anything that libblkid knows: *ret_found is a file system's or a partition table's name, or
- * empty if there is nothing.
+ * Looks for anything that libblkid knows: *ret_found is a file system's or a partition table's
+ * name, or empty if there is nothing.
  */
 static int probe(const struct device *device, char *ret_found, size_t size, struct trouble *t)
 {
@@ -42,7 +42,8 @@ static int probe(const struct device *device, char *ret_found, size_t size, stru
 	if (r == -2)
 		return trouble_set(t, -EUCLEAN, "it holds traces of more than one file system");
 	if (r < 0)
-		return trouble_set_errno(t, errno ? -errno : -EIO, "%s cannot be read", device->path);
+		return trouble_set_errno(t, errno ? -errno : -EIO, "%s cannot be read",
+					 device->path);
 	if (r == 0 && blkid_probe_lookup_value(pr, "TYPE", &name, NULL) < 0 &&
 	    blkid_probe_lookup_value(pr, "PTTYPE", &name, NULL) < 0)
 		name = "something that has no name";
@@ -51,8 +52,8 @@ static int probe(const struct device *device, char *ret_found, size_t size, stru
 }
 
 /*
- * Quiet, not asking, not discarding: the backing is new. ext4: nothing kept back for root, since the volume
- * is the container's alone.
+ * Quiet, not asking, not discarding: the backing is new. ext4: nothing kept back for root, since
+ * the volume is the container's alone.
  */
 static const char *const *mkfs_words(enum request_fs fs)
 {
@@ -77,7 +78,8 @@ static int mkfs_find(const char *name, char *ret_path, size_t size)
 }
 
 /* argv is built before fork, so that the child only executes. */
-__attribute__((noreturn)) static void mkfs_exec(const char *path, const char *const *argv, int output)
+__attribute__((noreturn)) static void mkfs_exec(const char *path, const char *const *argv,
+						int output)
 {
 	static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 						   NULL };
@@ -106,7 +108,9 @@ static void read_tail(int fd, char *text, size_t size)
 	text[used] = 0;
 }
 
-/* The last line of what mkfs said that says something of what is wrong; the text ends with it then. */
+/*
+ * The last line of what mkfs said that says something of what is wrong; the text ends with it then.
+ */
 static const char *last_line(char *text)
 {
 	/* mkfs.xfs ends with how it wants to be called. */
@@ -226,11 +230,14 @@ int filesystem_ensure(const struct device *device, const struct request *request
 		return 0;
 	if (found[0]) {
 		trouble_hint(t, "ask for fs=%s, or give the volume another backing", found);
-		return trouble_set(t, -EMEDIUMTYPE, "it holds %s, and %s is asked for", found, wanted);
+		return trouble_set(t, -EMEDIUMTYPE, "it holds %s, and %s is asked for", found,
+				   wanted);
 	}
 	if (!device->blank) {
-		trouble_hint(t, "format it by hand if it may be: dmuserctl create, then mkfs.%s", wanted);
-		return trouble_set(t, -EMEDIUMTYPE, "it holds no file system, but is not new either");
+		trouble_hint(t, "format it by hand if it may be: dmuserctl create, then mkfs.%s",
+			     wanted);
+		return trouble_set(t, -EMEDIUMTYPE,
+				   "it holds no file system, but is not new either");
 	}
 	if (request->read_only)
 		return trouble_set(t, -EROFS, "it is new and read only: there is nothing to mount");

@@ -10,8 +10,9 @@
 #include "ctl/oci-hook/request.h"
 
 /*
- * Makes sure that the device holds the file system that is asked for. One that is there is left as it is. It
- * is formatted only if this Create made its backing and libblkid finds nothing on it; anything else is
- * refused.
+ * Makes sure that the device holds the file system that is asked for. One that is there is left as
+ * it is. It is formatted only if this Create made its backing and libblkid finds nothing on it;
+ * anything else is refused.
  */
-int filesystem_ensure(const struct device *device, const struct request *request, struct trouble *t);
+int filesystem_ensure(const struct device *device, const struct request *request,
+		      struct trouble *t);

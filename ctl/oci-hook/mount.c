@@ -85,10 +85,11 @@ static int map_ids(int mount, int userns, struct trouble *t)
 	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
 		int r = -errno;
 
-		trouble_hint(t, "a kernel from 6.1 on can, for ext4, xfs and btrfs; or leave the container "
-				"without a user namespace");
+		trouble_hint(t, "a kernel from 6.1 on can, for ext4, xfs and btrfs; or leave the "
+				"container without a user namespace");
 		return trouble_set_errno(t, r,
-					 "its ids cannot be mapped to the container's user namespace");
+					 "its ids cannot be mapped to the container's user "
+					 "namespace");
 	}
 	return 0;
 }
@@ -96,7 +97,9 @@ static int map_ids(int mount, int userns, struct trouble *t)
 /* What an id looks like that is mapped to nothing: the kernel's overflowuid. */
 #define NOBODY 65534
 
-/* A root that nobody owns can be written by none of the container's processes, its init included. */
+/*
+ * A root that nobody owns can be written by none of the container's processes, its init included.
+ */
 static int check_owner(int mount, struct trouble *t)
 {
 	struct stat st;
@@ -107,8 +110,9 @@ static int check_owner(int mount, struct trouble *t)
 		return 0;
 	trouble_hint(t, "map the container's id 0, or give the volume a file system whose root "
 			"directory is owned by ids that the container has");
-	return trouble_set(t, -EOVERFLOW, "its root directory belongs to an id that the container's "
-					  "user namespace does not map");
+	return trouble_set(t, -EOVERFLOW,
+			   "its root directory belongs to an id that the container's user "
+			   "namespace does not map");
 }
 
 int mount_detached(const struct device *device, const struct request *request, int userns,

@@ -2,10 +2,11 @@
 /*
  * dmuser-oci-hook: gives a container the volumes that its annotations ask for.
  *
- * A container runtime starts it as root, with the container's state on stdin, at a stage that argv names. It
- * trusts the runtime and the bundle's configuration; it does not trust what is in the container's root,
- * nor what a volume's worker puts on the device. It holds what it made by descriptors, so that its own
- * death leaves nothing behind but what dmuserd takes away when the container's init has ended.
+ * A container runtime starts it as root, with the container's state on stdin, at a stage that argv
+ * names. It trusts the runtime and the bundle's configuration; it does not trust what is in the
+ * container's root, nor what a volume's worker puts on the device. It holds what it made by
+ * descriptors, so that its own death leaves nothing behind but what dmuserd takes away when the
+ * container's init has ended.
  */
 #include "api/client/deadline.h"
 #include "config.h"
@@ -90,7 +91,10 @@ static int take_arguments(int argc, char **argv, const char **ret_address, stage
 	return -1;
 }
 
-/* A runtime may have started it with any of 0, 1 and 2 closed: no descriptor of ours may take their place. */
+/*
+ * A runtime may have started it with any of 0, 1 and 2 closed: no descriptor of ours may take their
+ * place.
+ */
 static void open_standard_descriptors(void)
 {
 	int fd;

@@ -49,8 +49,9 @@ static int open_parent(int root, const char *path, const char **ret_name)
 }
 
 /*
- * Makes one directory. mkdirat() follows no link in its last component, and its parent was resolved within
- * the root. It gets the owner of what it is in: in a container with its own ids, root's would be nobody's.
+ * Makes one directory. mkdirat() follows no link in its last component, and its parent was resolved
+ * within the root. It gets the owner of what it is in: in a container with its own ids, root's
+ * would be nobody's.
  */
 static int make_directory(int root, const char *path, struct trouble *t)
 {
@@ -62,10 +63,12 @@ static int make_directory(int root, const char *path, struct trouble *t)
 		return trouble_set_errno(t, parent, "the container's %s cannot be reached", path);
 	if (mkdirat(parent, name, 0755) < 0) {
 		if (errno == EEXIST) /* what is there leads nowhere: it could not be opened */
-			return trouble_set(t, -ELOOP, "the container's %s is a link to nothing", path);
+			return trouble_set(t, -ELOOP, "the container's %s is a link to nothing",
+					   path);
 		return trouble_set_errno(t, -errno, "the container's %s cannot be made", path);
 	}
-	if (fstat(parent, &st) < 0 || fchownat(parent, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstat(parent, &st) < 0 ||
+	    fchownat(parent, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		int r = trouble_set_errno(t, -errno, "the container's %s cannot be made", path);
 
 		unlinkat(parent, name, AT_REMOVEDIR);
@@ -108,7 +111,8 @@ static int check_point(int root, int point, const char *path, struct trouble *t)
 	if (is_same(root, point) || (dev >= 0 && is_same(dev, point)) ||
 	    fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
 	    fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC)
-		return trouble_set(t, -EPERM, "the container's %s leads to its root, /dev, /proc or /sys",
+		return trouble_set(t, -EPERM,
+				   "the container's %s leads to its root, /dev, /proc or /sys",
 				   path);
 	return 0;
 }
@@ -179,11 +183,16 @@ static int place_one(int root, const struct placement *p, struct placed *ret_pla
 	r = place_open_point(root, p->path, &point, &n_made, t);
 	if (r < 0)
 		return r;
-	/* The same root directory of the same file system: the hook was run before, and this is its mount. */
+	/*
+	 * The same root directory of the same file system: the hook was run before, and this is its
+	 * mount.
+	 */
 	if (is_same(point, p->mount))
 		return 0;
-	if (move_mount(p->mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
-		r = trouble_set_errno(t, -errno, "it cannot be attached at the container's %s", p->path);
+	if (move_mount(p->mount, "", point, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+		r = trouble_set_errno(t, -errno, "it cannot be attached at the container's %s",
+				      p->path);
 		remove_directories(root, p->path, n_made);
 		return r;
 	}
@@ -200,7 +209,8 @@ int place_here(const char *rootfs, const struct placement *placements, size_t n_
 	size_t n;
 
 	if (root < 0)
-		return trouble_set_errno(t, -errno, "the container's root %s cannot be opened", rootfs);
+		return trouble_set_errno(t, -errno, "the container's root %s cannot be opened",
+					 rootfs);
 	if (!placed)
 		return -ENOMEM;
 	for (n = 0; n < n_placements; n++) {
@@ -213,8 +223,8 @@ int place_here(const char *rootfs, const struct placement *placements, size_t n_
 	return r;
 }
 
-int place_all(int pidfd, const char *rootfs, const struct placement *placements, size_t n_placements,
-	      struct trouble *t)
+int place_all(int pidfd, const char *rootfs, const struct placement *placements,
+	      size_t n_placements, struct trouble *t)
 {
 	/* By the pidfd, so that it is the container's namespace or none. */
 	if (setns(pidfd, CLONE_NEWNS) < 0)

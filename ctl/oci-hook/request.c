@@ -54,7 +54,8 @@ static int take_size(struct reading *in, const char *value)
 	if (in->request->size_bytes)
 		return refuse(in, "size is given twice");
 	if (quantity_parse_size(value, &bytes) < 0 || bytes == 0)
-		return refuse(in, "size '%.64s' is not a number of bytes, with or without K, M, G or T",
+		return refuse(in,
+			      "size '%.64s' is not a number of bytes, with or without K, M, G or T",
 			      value);
 	in->request->size_bytes = bytes;
 	return 0;
@@ -129,7 +130,9 @@ static int take_mount(struct reading *in, const char *value)
 		return refuse(in, "mount is too long");
 	if (!is_normal_path(value))
 		return refuse(in, "mount '%.64s' is not an absolute path of plain names", value);
-	/* Runtimes and the kernel rely on what is there; covering it would undo their protection. */
+	/*
+	 * Runtimes and the kernel rely on what is there; covering it would undo their protection.
+	 */
 	if (is_in(value, "/proc") || is_in(value, "/sys") || is_in(value, "/dev"))
 		return refuse(in, "mount '%.64s' is in /proc, /sys or /dev", value);
 	strcpy(in->request->mount, value);
@@ -246,8 +249,10 @@ int request_parse(const char *key, const char *value, struct request *ret, char 
 	if (strncmp(key, REQUEST_VOLUME_PREFIX, strlen(REQUEST_VOLUME_PREFIX)) != 0)
 		return refuse(&in, "only " REQUEST_VOLUME_PREFIX "NAME means something here");
 	if (!name_is_volume(name))
-		return refuse(&in, "'%.64s' is no name of a volume: 1 to %d letters, digits, '.', '_' or '-', "
-			      "the first a letter or digit", name, NAME_VOLUME_MAX);
+		return refuse(&in,
+			      "'%.64s' is no name of a volume: 1 to %d letters, digits, '.', '_' "
+			      "or '-', the first a letter or digit",
+			      name, NAME_VOLUME_MAX);
 	if (has_control_character(value))
 		return refuse(&in, "there is a control character in it");
 	strcpy(request->name, name);

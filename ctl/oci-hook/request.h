@@ -12,8 +12,8 @@
  *   read_only   true or false
  *   another key is an option of the backend, which its manifest must list
  *
- * Pure: text in, a struct out. Taken strictly, because a misread annotation is a lost file system: each key
- * once, no blanks around anything, no empty value; a value cannot hold a comma.
+ * Pure: text in, a struct out. Taken strictly, because a misread annotation is a lost file system:
+ * each key once, no blanks around anything, no empty value; a value cannot hold a comma.
  */
 #pragma once
 
@@ -52,8 +52,8 @@ struct request {
 const char *request_fs_name(enum request_fs fs);
 
 /*
- * Reads the annotation `key` (with its prefix) and its value. Returns 0, or -EINVAL with a sentence in
- * reason[].
+ * Reads the annotation `key` (with its prefix) and its value. Returns 0, or -EINVAL with a sentence
+ * in reason[].
  */
 int request_parse(const char *key, const char *value, struct request *ret, char *reason,
 		  size_t reason_size);

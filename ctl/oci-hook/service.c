@@ -69,10 +69,12 @@ static struct json_object *create_parameters(const struct request *request, cons
 }
 
 /*
- * A refusal, in the words of an annotation. Nothing is looked up for it: the path is one that who wrote the
- * annotation chose, to whom root would tell what is there, and it may be on what does not answer.
+ * A refusal, in the words of an annotation. Nothing is looked up for it: the path is one that who
+ * wrote the annotation chose, to whom root would tell what is there, and it may be on what does not
+ * answer.
  */
-static int explained_refusal(struct trouble *t, const struct dmuser_reply *reply, struct json_object *request)
+static int explained_refusal(struct trouble *t, const struct dmuser_reply *reply,
+			     struct json_object *request)
 {
 	struct circumstances here;
 	struct explanation e;
@@ -106,8 +108,9 @@ static int fit_to_backend(struct dmuser_connection *c, struct json_object *reque
 	return 0;
 }
 
-int service_create(struct dmuser_connection *c, const struct request *request, const char *container,
-		   int pidfd, int timeout_ms, struct device *ret_device, struct trouble *t)
+int service_create(struct dmuser_connection *c, const struct request *request,
+		   const char *container, int pidfd, int timeout_ms, struct device *ret_device,
+		   struct trouble *t)
 {
 	_cleanup_(object_putp) struct json_object *asked = create_parameters(request, container);
 	_cleanup_(object_putp) struct json_object *parameters = NULL;
@@ -154,8 +157,8 @@ int service_release(const char *address, const char *container, const char *reas
 	return explained(t, -EREMOTEIO, &e);
 }
 
-void service_report(const char *address, const char *container, const char *volume, const char *reason,
-		    int timeout_ms)
+void service_report(const char *address, const char *container, const char *volume,
+		    const char *reason, int timeout_ms)
 {
 	_cleanup_(dmuser_connection_freep) struct dmuser_connection *c = NULL;
 	_cleanup_(dmuser_reply_freep) struct dmuser_reply *reply = NULL;

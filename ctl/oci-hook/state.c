@@ -13,8 +13,8 @@ static const char *plain_string(struct json_object *object, const char *key)
 {
 	const char *text = object_string(object, key, NULL);
 
-	if (!text || strlen(text) !=
-			     (size_t)json_object_get_string_len(json_object_object_get(object, key)))
+	if (!text ||
+	    strlen(text) != (size_t)json_object_get_string_len(json_object_object_get(object, key)))
 		return NULL;
 	return text;
 }
@@ -47,7 +47,9 @@ int state_parse(const char *text, size_t size, struct state *ret, struct trouble
 	}
 	id = plain_string(object, "id");
 	if (!id || !name_is_container(id)) {
-		trouble_hint(t, "1 to %d letters, digits, '.', '_' or '-', the first a letter or digit",
+		trouble_hint(t,
+			     "1 to %d letters, digits, '.', '_' or '-', the first a letter or "
+			     "digit",
 			     NAME_CONTAINER_MAX);
 		return trouble_set(t, -EINVAL, "the container's id cannot be taken");
 	}
@@ -83,6 +85,7 @@ int state_read(int fd, uint64_t deadline, struct state *ret, struct trouble *t)
 			return state_parse(text, size, ret, t);
 		size += (size_t)n;
 		if (size > STATE_MAX_BYTES)
-			return trouble_set(t, -EMSGSIZE, "the container's state is larger than 1 MiB");
+			return trouble_set(t, -EMSGSIZE,
+					   "the container's state is larger than 1 MiB");
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's state, as its runtime writes it to a hook's stdin (OCI runtime specification, "State").
+ * The container's state, as its runtime writes it to a hook's stdin (OCI runtime specification,
+ * "State").
  *
  * `status` is not read: runtimes differ in it. The rest of what is there is nobody's business here.
  */

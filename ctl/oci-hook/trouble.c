@@ -111,7 +111,8 @@ void trouble_tell(const struct trouble *t, const char *container)
 	if (t->hint[0])
 		fprintf(stderr, "  hint: %s\n", escape_text(t->hint, escaped, sizeof(escaped)));
 	/* Without a journal there is nobody to tell; it returns at once then. */
-	sd_journal_send("MESSAGE=%s%s%s", line, t->hint[0] ? "; hint: " : "", t->hint, "PRIORITY=%i",
-			LOG_ERR, "SYSLOG_IDENTIFIER=dmuser-oci-hook", "DMUSER_CONTAINER=%s", container,
-			"DMUSER_VOLUME=%s", t->volume, "DMUSER_STEP=%s", t->step, NULL);
+	sd_journal_send("MESSAGE=%s%s%s", line, t->hint[0] ? "; hint: " : "", t->hint,
+			"PRIORITY=%i", LOG_ERR, "SYSLOG_IDENTIFIER=dmuser-oci-hook",
+			"DMUSER_CONTAINER=%s", container, "DMUSER_VOLUME=%s", t->volume,
+			"DMUSER_STEP=%s", t->step, NULL);
 }

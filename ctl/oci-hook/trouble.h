@@ -2,8 +2,8 @@
 /*
  * What went wrong, as whoever reads the journal needs it: which volume, at which step, what to do.
  *
- * Whoever finds trouble writes it down here and returns its errno; the stage's end tells it once, on
- * stderr and in the journal. (crun drops a hook's stderr.)
+ * Whoever finds trouble writes it down here and returns its errno; the stage's end tells it once,
+ * on stderr and in the journal. (crun drops a hook's stderr.)
  */
 #pragma once
 
@@ -35,5 +35,7 @@ void trouble_hint(struct trouble *t, const char *format, ...) __attribute__((for
 /* "volume V: formatting: it failed", in one printable line of valid UTF-8. */
 void trouble_reason(const struct trouble *t, char ret_reason[static TROUBLE_REASON_SIZE]);
 
-/* On stderr, escaped, and in the journal with fields DMUSER_VOLUME, DMUSER_CONTAINER, DMUSER_STEP. */
+/*
+ * On stderr, escaped, and in the journal with fields DMUSER_VOLUME, DMUSER_CONTAINER, DMUSER_STEP.
+ */
 void trouble_tell(const struct trouble *t, const char *container);
