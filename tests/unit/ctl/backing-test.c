@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who has a block device, on a machine that is made up, and what a file with holes may still take. */
+/*
+ * Who has a block device, on a machine that is made up, and what a file with holes may still take.
+ */
 #include "cmocka-all.h"
 #include "ctl/backing.h"
 #include "made-root.h"
@@ -31,7 +33,8 @@ static void who_has_a_device_is_found(void **state)
 	is_had_by(makedev(7, 0), "mounted at /mnt a", "umount '/mnt a'");
 	is_had_by(makedev(8, 16), "part of /dev/dm-3 (vg-home)",
 		  "end what uses that, and then: dmsetup remove vg-home");
-	is_had_by(makedev(8, 32), "part of /dev/md0", "end what uses that, and then: mdadm --stop /dev/md0");
+	is_had_by(makedev(8, 32), "part of /dev/md0",
+		  "end what uses that, and then: mdadm --stop /dev/md0");
 	is_had_by(makedev(8, 48), "a partition of it is mounted at /", "umount /");
 	is_had_by(makedev(9, 9), "used as swap space", "swapoff /dev/9:9");
 	is_had_by(makedev(7, 1), "", "");
@@ -102,7 +105,8 @@ static void full_is_what_only_root_can_still_write_to(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(who_has_a_device_is_found, made_root_set_up, made_root_tear_down),
+		cmocka_unit_test_setup_teardown(who_has_a_device_is_found, made_root_set_up,
+						made_root_tear_down),
 		cmocka_unit_test(only_a_file_with_holes_can_be_short),
 		cmocka_unit_test_setup_teardown(a_file_without_holes_is_not_short, made_root_set_up,
 						made_root_tear_down),

@@ -78,8 +78,10 @@ static void what_may_not_be_seen_is_said_to_be_unseen(void **state)
 
 static void a_status_without_a_line_is_refused(void **state)
 {
-	static const char *const lines[] = { "Name", "Uid", "Gid", "Groups", "CapInh", "CapAmb",
-					     "NoNewPrivs", "Seccomp", "Seccomp_filters", "Threads" };
+	static const char *const lines[] = { "Name",	   "Uid",     "Gid",
+					     "Groups",	   "CapInh",  "CapAmb",
+					     "NoNewPrivs", "Seccomp", "Seccomp_filters",
+					     "Threads" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct confinement c = {};

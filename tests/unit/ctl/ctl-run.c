@@ -47,7 +47,8 @@ int run_program(const char *const *argv, const char *input)
 	return WEXITSTATUS(status);
 }
 
-int run_with_server(fake_script script, int (*run)(const char *address, void *argument), void *argument)
+int run_with_server(fake_script script, int (*run)(const char *address, void *argument),
+		    void *argument)
 {
 	struct fake_server server;
 	int status, script_status;

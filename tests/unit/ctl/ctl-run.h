@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program, as a process, on a scripted server: what it prints and how it ends. dmuserctl is the one that
- * DMUSERCTL names in the environment.
+ * A program, as a process, on a scripted server: what it prints and how it ends. dmuserctl is the
+ * one that DMUSERCTL names in the environment.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 #define VOLUME                                                                                     \
 	"{\"name\":\"a\",\"owner\":0,\"uuid\":\"u\",\"state\":\"active\",\"backend\":\"memory\","  \
 	"\"options\":{\"x\":\"\\u001b[2J\"},\"size_bytes\":67108864,\"block_size\":512,"           \
-	"\"read_only\":false,\"keep\":true,\"blank\":true,\"device\":\"/dev/dm-3\",\"generation\":1}"
+	"\"read_only\":false,\"keep\":true,\"blank\":true,\"device\":\"/dev/dm-3\","               \
+	"\"generation\":1}"
 
 /* stdout and stderr of the last run. */
 extern char output[16384];
@@ -19,10 +20,11 @@ extern char output[16384];
 /* Runs argv, which ends with NULL, on that standard input. Returns its exit status. */
 int run_program(const char *const *argv, const char *input);
 /*
- * Calls run() with the address of a server that has that script, or never accepts (NULL). Returns what run() did.
- * The test fails if the script's side does.
+ * Calls run() with the address of a server that has that script, or never accepts (NULL). Returns
+ * what run() did. The test fails if the script's side does.
  */
-int run_with_server(fake_script script, int (*run)(const char *address, void *argument), void *argument);
+int run_with_server(fake_script script, int (*run)(const char *address, void *argument),
+		    void *argument);
 /*
  * Runs dmuserctl on a server with that script; words end with NULL. Returns its exit status. script
  * NULL: the server never accepts. The test fails if the script's side does.

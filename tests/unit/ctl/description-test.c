@@ -45,13 +45,15 @@ static void missing_unknown_and_mistyped_are_told_apart(void **state)
 	is_fault("Create", "{\"size_bytes\":\"1M\"}", "size_bytes", FAULT_TYPE, "int");
 	is_fault("Create", "{\"keep\":1}", "keep", FAULT_TYPE, "bool");
 	is_fault("Create", "{\"options\":[]}", "options", FAULT_TYPE, "[string]string");
-	is_fault("Create", "{\"options\":{\"a\":\"\"}}", "options.a", FAULT_VALUE, "[string]string");
+	is_fault("Create", "{\"options\":{\"a\":\"\"}}", "options.a", FAULT_VALUE,
+		 "[string]string");
 }
 
 static void the_members_of_a_type_are_found(void **state)
 {
 	is_fault("Bind", "{\"container\":{\"id\":\"c\"}}", "container.pidfd", FAULT_MISSING, "int");
-	is_fault("Bind", "{\"container\":{\"id\":1,\"pidfd\":0}}", "container.id", FAULT_TYPE, "string");
+	is_fault("Bind", "{\"container\":{\"id\":1,\"pidfd\":0}}", "container.id", FAULT_TYPE,
+		 "string");
 	is_fault("Bind", "{\"container\":{\"x\":1}}", "container.x", FAULT_UNKNOWN_PARAMETER,
 		 "id (string), pidfd (int)");
 	is_fault("Bind", "{\"container\":1}", "container", FAULT_TYPE, "Container");
@@ -66,10 +68,13 @@ static void a_description_that_cannot_be_read_tells_nothing(void **state)
 	char told[DESCRIPTION_TEXT_SIZE];
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		assert_int_equal(description_find_fault(texts[i], "A", NULL, "b", &fault, told), -ENOENT);
-	assert_int_equal(description_find_fault(description, "Describe", NULL, "", &fault, told), -ENOENT);
-	assert_int_equal(description_find_fault("method A(b: (x, y), # c: d)\n e: ?int)", "A", NULL, "z",
-						&fault, told), 0);
+		assert_int_equal(description_find_fault(texts[i], "A", NULL, "b", &fault, told),
+				 -ENOENT);
+	assert_int_equal(description_find_fault(description, "Describe", NULL, "", &fault, told),
+			 -ENOENT);
+	assert_int_equal(description_find_fault("method A(b: (x, y), # c: d)\n e: ?int)", "A", NULL,
+						"z", &fault, told),
+			 0);
 	assert_string_equal(told, "b ((x, y)), e (?int)");
 }
 

@@ -13,17 +13,18 @@
 #include <unistd.h>
 
 #define BACKENDS                                                                                   \
-	"{\"backends\":[{\"type\":\"file\",\"summary\":\"In a file\",\"profile\":\"file\","               \
-	"\"size_min\":4096,\"size_max\":1099511627776,\"resources\":[\"file\"],\"options\":["             \
-	"{\"name\":\"path\",\"summary\":\"The image\",\"kind\":\"string\",\"required\":true,"           \
-	"\"min\":2,\"max\":4095,\"opens\":\"file\"},"                                                  \
-	"{\"name\":\"depth\",\"summary\":\"How deep\",\"kind\":\"integer\",\"required\":false,"         \
+	"{\"backends\":[{\"type\":\"file\",\"summary\":\"In a file\",\"profile\":\"file\","        \
+	"\"size_min\":4096,\"size_max\":1099511627776,\"resources\":[\"file\"],\"options\":["      \
+	"{\"name\":\"path\",\"summary\":\"The image\",\"kind\":\"string\",\"required\":true,"      \
+	"\"min\":2,\"max\":4095,\"opens\":\"file\"},"                                              \
+	"{\"name\":\"depth\",\"summary\":\"How deep\",\"kind\":\"integer\",\"required\":false,"    \
 	"\"min\":1,\"max\":9},"                                                                    \
-	"{\"name\":\"start\",\"summary\":\"Where\",\"kind\":\"size\",\"required\":false,"              \
-	"\"min\":0,\"max\":1099511627776},"                                                          \
-	"{\"name\":\"word\",\"summary\":\"A word\",\"kind\":\"string\",\"required\":false}]},"         \
-	"{\"type\":\"odd\",\"summary\":\"\\u001b[2J\",\"profile\":\"odd\",\"size_min\":512,"             \
-	"\"size_max\":9223372036854775807,\"resources\":[],\"options\":[],\"missing\":\"/no/odd.bpf\"}],"  \
+	"{\"name\":\"start\",\"summary\":\"Where\",\"kind\":\"size\",\"required\":false,"          \
+	"\"min\":0,\"max\":1099511627776},"                                                        \
+	"{\"name\":\"word\",\"summary\":\"A word\",\"kind\":\"string\",\"required\":false}]},"     \
+	"{\"type\":\"odd\",\"summary\":\"\\u001b[2J\",\"profile\":\"odd\",\"size_min\":512,"       \
+	"\"size_max\":9223372036854775807,\"resources\":[],\"options\":[],"                        \
+	"\"missing\":\"/no/odd.bpf\"}],"                                                           \
 	"\"rejected\":[{\"type\":\"bad\",\"reason\":\"bad.json: field \\\"size\\\"\"}]}"
 
 static void takes_list_backends(int s)
@@ -100,10 +101,13 @@ static void has_no_such_option(int s)
 
 static void an_option_that_is_mistyped_is_met_with_the_one_that_was_meant(void **state)
 {
-	assert_int_equal(RUN(has_no_such_option, "create", "a", "--backend", "file", "-o", "path=/x",
-			     "-o", "detph=2"), 1);
-	assert_string_equal(output, "dmuserctl: -o detph=2 cannot be taken: backend file has no such option\n"
-				    "  hint: did you mean -o depth? It has: path, depth, start, word\n");
+	assert_int_equal(RUN(has_no_such_option, "create", "a", "--backend", "file", "-o",
+			     "path=/x", "-o", "detph=2"),
+			 1);
+	assert_string_equal(output, "dmuserctl: -o detph=2 cannot be taken: backend file has no "
+				    "such option\n"
+				    "  hint: did you mean -o depth? It has: path, depth, start, "
+				    "word\n");
 }
 
 /* It is asked nothing after that. */
@@ -125,17 +129,19 @@ static void what_a_path_has_in_it_is_no_mistyped_option(void **state)
 
 static void takes_create(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\",\"parameters\":{\"backend\":\"memory\","
-			    "\"size_bytes\":67108864,\"options\":{\"k\":\"v=w\"},\"block_size\":4096,"
-			    "\"read_only\":true,\"name\":\"a\",\"keep\":true}}");
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Create\","
+			    "\"parameters\":{\"backend\":\"memory\",\"size_bytes\":67108864,"
+			    "\"options\":{\"k\":\"v=w\"},\"block_size\":4096,\"read_only\":true,"
+			    "\"name\":\"a\",\"keep\":true}}");
 	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME ",\"created\":true}}", NULL, 0);
 	fake_expect_close(s);
 }
 
 static void create_sends_what_was_asked_for(void **state)
 {
-	assert_int_equal(RUN(takes_create, "create", "a", "--backend", "memory", "--size", "64M", "-o",
-			     "k=v=w", "--block-size", "4096", "--read-only"), 0);
+	assert_int_equal(RUN(takes_create, "create", "a", "--backend", "memory", "--size", "64M",
+			     "-o", "k=v=w", "--block-size", "4096", "--read-only"),
+			 0);
 	assert_string_equal(output, "a: created, /dev/dm-3, 64M\n");
 }
 
@@ -163,9 +169,12 @@ static void takes_digits_at_once(int s)
 /* The interface takes bytes; which options are sizes, the backend's manifest says. */
 static void an_option_that_is_a_size_is_given_as_size_is(void **state)
 {
-	assert_int_equal(RUN(takes_sizes_in_bytes, "create", "a", "--backend", "file", "-o", "start=4K", "-o",
-			     "word=8M", "-o", "depth=2K"), 0);
-	assert_int_equal(RUN(takes_digits_at_once, "create", "a", "--backend", "file", "-o", "start=4096"), 0);
+	assert_int_equal(RUN(takes_sizes_in_bytes, "create", "a", "--backend", "file", "-o",
+			     "start=4K", "-o", "word=8M", "-o", "depth=2K"),
+			 0);
+	assert_int_equal(RUN(takes_digits_at_once, "create", "a", "--backend", "file", "-o",
+			     "start=4096"),
+			 0);
 }
 
 static void takes_create_with_pidfd(int s)
@@ -187,17 +196,21 @@ static void create_and_bind_hand_over_a_pidfd(void **state)
 	char pid[32];
 
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	assert_int_equal(RUN(takes_create_with_pidfd, "create", "a", "--backend", "memory", "--size",
-			     "1M", "--container", "c1", "--pid", pid), 0);
+	assert_int_equal(RUN(takes_create_with_pidfd, "create", "a", "--backend", "memory",
+			     "--size", "1M", "--container", "c1", "--pid", pid),
+			 0);
 	assert_printed("a: exists already");
-	assert_int_equal(RUN(takes_create_with_pidfd, "bind", "a", "--container", "c1", "--pid", pid), 0);
+	assert_int_equal(RUN(takes_create_with_pidfd, "bind", "a", "--container", "c1", "--pid",
+			     pid),
+			 0);
 }
 
 static void has_a_degraded_volume(int s)
 {
 	fake_expect_call(s, NULL, NULL);
 	fake_reply(s, "{\"parameters\":{\"volume\":{\"name\":\"a\",\"state\":\"degraded\","
-		   "\"error\":\"the worker was killed\",\"size_bytes\":1048576},\"created\":false}}",
+		   "\"error\":\"the worker was killed\",\"size_bytes\":1048576},"
+		   "\"created\":false}}",
 		   NULL, 0);
 	fake_expect_close(s);
 }
@@ -208,7 +221,8 @@ static void create_of_a_degraded_volume_fails(void **state)
 			     "1M"), 1);
 	assert_null(strstr(output, "exists already"));
 	assert_printed("degraded, and its I/O fails: the worker was killed");
-	assert_printed("hint: unmount it if it is mounted; dmuserctl release a, then create it again\n");
+	assert_printed("hint: unmount it if it is mounted; dmuserctl release a, then create it "
+		       "again\n");
 }
 
 static void takes_a_lease(int s)
@@ -243,22 +257,24 @@ static void refuses_nine_terabytes(int s)
 	call = fake_expect_call(s, NULL, NULL);
 	if (!strstr(call, "\"start\":\"9895604649984\""))
 		_exit(FAKE_SCRIPT_FAILED);
-	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\",\"reason\":"
-		      "\"must be from 0 to 1099511627776\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\","
+		      "\"reason\":\"must be from 0 to 1099511627776\"}}", NULL, 0);
 	fake_expect_close(s);
 }
 
 static void what_is_refused_is_shown_as_it_was_written(void **state)
 {
-	assert_int_equal(RUN(refuses_nine_terabytes, "create", "a", "--backend", "file", "-o", "start=9T"), 1);
+	assert_int_equal(RUN(refuses_nine_terabytes, "create", "a", "--backend", "file", "-o",
+			     "start=9T"),
+			 1);
 	assert_printed("dmuserctl: -o start=9T cannot be taken: must be from 0 to 1099511627776\n");
 }
 
 static void has_another_size(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"error\":\"io.dmuser.SpecificationMismatch\",\"parameters\":{\"name\":\"a\","
-		      "\"field\":\"size_bytes\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.SpecificationMismatch\","
+		      "\"parameters\":{\"name\":\"a\",\"field\":\"size_bytes\"}}", NULL, 0);
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"name\":\"a\"}}");
 	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
 	fake_expect_close(s);
@@ -266,7 +282,9 @@ static void has_another_size(int s)
 
 static void a_volume_that_differs_is_asked_how(void **state)
 {
-	assert_int_equal(RUN(has_another_size, "create", "a", "--backend", "memory", "--size", "1M"), 1);
+	assert_int_equal(RUN(has_another_size, "create", "a", "--backend", "memory", "--size",
+			     "1M"),
+			 1);
 	assert_printed("with another --size: it has 64M, and 1M was asked for\n");
 }
 
@@ -277,8 +295,9 @@ static void makes_it_in_the_image(int s)
 	char text[1024];
 
 	fake_expect_call(s, NULL, NULL);
-	snprintf(text, sizeof(text), "{\"parameters\":{\"created\":true,\"volume\":{\"name\":\"a\",\"state\":"
-		 "\"active\",\"options\":{\"path\":\"%s\"},\"size_bytes\":1048576}}}", image);
+	snprintf(text, sizeof(text), "{\"parameters\":{\"created\":true,\"volume\":{\"name\":\"a\","
+		 "\"state\":\"active\",\"options\":{\"path\":\"%s\"},"
+		 "\"size_bytes\":1048576}}}", image);
 	fake_reply(s, text, NULL, 0);
 	fake_expect_close(s);
 }
@@ -293,11 +312,15 @@ static void an_image_that_outgrows_its_file_system_is_noted(void **state)
 	assert_true(fd >= 0);
 	snprintf(option, sizeof(option), "path=%s", image);
 	assert_int_equal(ftruncate(fd, 4096), 0);
-	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o", option), 0);
+	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o",
+			     option),
+			 0);
 	assert_null(strstr(output, "note:"));
 	/* More than any file system that is met here has. */
 	assert_int_equal(ftruncate(fd, INT64_C(1) << 43), 0);
-	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o", option), 0);
+	assert_int_equal(RUN(makes_it_in_the_image, "create", "a", "--backend", "file", "-o",
+			     option),
+			 0);
 	assert_printed("dmuserctl: note: /tmp/dmuser-image-");
 	assert_printed("is a sparse file that can grow by 8.0T, and its file system has ");
 	unlink(image);
@@ -331,7 +354,9 @@ static void what_is_no_size_is_said(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(RUN(NULL, "create", "a", "--backend", "m", "--size", cases[i].size), 2);
+		assert_int_equal(RUN(NULL, "create", "a", "--backend", "m", "--size",
+				     cases[i].size),
+				 2);
 		assert_printed(cases[i].said);
 		assert_null(strstr(output, "size_bytes"));
 	}
@@ -342,34 +367,45 @@ static void what_is_no_size_is_said(void **state)
 static void says_that_it_is_too_small(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"error\":\"io.dmuser.InvalidSize\",\"parameters\":{\"reason\":\"the volume has 512 "
-		      "bytes, " TOO_SMALL "\",\"min\":4096,\"max\":1099511627776}}", NULL, 0);
+	fake_reply(s,
+		   "{\"error\":\"io.dmuser.InvalidSize\",\"parameters\":{\"reason\":\"the "
+		   "volume has 512 bytes, " TOO_SMALL "\",\"min\":4096,\"max\":1099511627776}}",
+		   NULL, 0);
 	fake_expect_close(s);
 }
 
-/* Whether it is no whole number of blocks, or one of too few: the same words, the same sizes, the same end. */
+/*
+ * Whether it is no whole number of blocks, or one of too few: the same words, the same sizes, the
+ * same end.
+ */
 static void a_size_that_cannot_be_had_is_answered_alike(void **state)
 {
 	static const struct {
 		const char *size, *block_size, *said;
 	} cases[] = {
-		{ "100", "512", "the volume has 100 bytes, " TOO_SMALL "\n"
-				"  hint: sizes from 4K to 1T can be, in multiples of the block size (512 "
-				"bytes); nearest to 100: 4K\n" },
+		{ "100", "512",
+		  "the volume has 100 bytes, " TOO_SMALL "\n"
+		  "  hint: sizes from 4K to 1T can be, in multiples of the block "
+		  "size (512 bytes); nearest to 100: 4K\n" },
 		{ "1000000", "512", "1000000 bytes are no multiple of the block size, 512\n" },
 		{ "1000000", "512", "nearest to 1000000: 999936 and 1000448\n" },
 		{ "5K", "4096", "(4096 bytes); nearest to 5K: 4K and 8K\n" },
-		{ "9223372036854775807", "512", "the largest that backend file serves has 1099511627776\n" },
+		{ "9223372036854775807", "512",
+		  "the largest that backend file serves has 1099511627776\n" },
 		{ "9223372036854775807", "512", "nearest to 9223372036854775807: 1T\n" },
 	};
 
-	assert_int_equal(RUN(says_that_it_is_too_small, "create", "a", "--backend", "file", "--size", "512"), 1);
-	assert_string_equal(output, "dmuserctl: that size cannot be had: the volume has 512 bytes, " TOO_SMALL
-				    "\n  hint: sizes from 4K to 1T can be, in multiples of the block size (512 "
-				    "bytes); nearest to 512: 4K\n");
+	assert_int_equal(RUN(says_that_it_is_too_small, "create", "a", "--backend", "file",
+			     "--size", "512"),
+			 1);
+	assert_string_equal(output, "dmuserctl: that size cannot be had: the volume has 512 "
+				    "bytes, " TOO_SMALL
+				    "\n  hint: sizes from 4K to 1T can be, in multiples of the "
+				    "block size (512 bytes); nearest to 512: 4K\n");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(RUN(takes_list_backends, "create", "a", "--backend", "file", "--size",
-				     cases[i].size, "--block-size", cases[i].block_size), 1);
+		assert_int_equal(RUN(takes_list_backends, "create", "a", "--backend", "file",
+				     "--size", cases[i].size, "--block-size", cases[i].block_size),
+				 1);
 		assert_printed("dmuserctl: that size cannot be had: ");
 		assert_printed(cases[i].said);
 	}

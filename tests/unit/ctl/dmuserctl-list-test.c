@@ -20,7 +20,8 @@ static void list_is_a_table_in_which_nothing_acts(void **state)
 	assert_int_equal(RUN(lists_two, "list"), 0);
 	assert_printed("NAME      STATE     SIZE  BACKEND  DEVICE     HELD BY  OWNER    REASON\n");
 	assert_printed("a         active    64M   memory   /dev/dm-3  kept     root     -\n");
-	assert_printed("b\\x1b[2J  degraded  -     -        -          c1       4000000  killed\\x1b\n");
+	assert_printed("b\\x1b[2J  degraded  -     -        -          c1       4000000  "
+		       "killed\\x1b\n");
 }
 
 static void lists_one_that_is_well(int s)
@@ -50,7 +51,8 @@ static void show_says_what_to_do_about_a_degraded_one(void **state)
 	assert_int_equal(RUN(describes_a_degraded_one, "show", "a"), 0);
 	assert_printed("  State        degraded\n"
 		       "  Error        the worker was killed\n"
-		       "  To do        unmount it if it is mounted; dmuserctl release a, then create it again\n");
+		       "  To do        unmount it if it is mounted; dmuserctl release a, then "
+		       "create it again\n");
 	assert_int_equal(RUN(describes_a_degraded_one, "show", "a", "--json"), 0);
 	assert_null(strstr(output, "release"));
 }
@@ -66,7 +68,8 @@ static void list_as_json_is_json(void **state)
 
 static void describes(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":7,\"name\":\"a\"}}");
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":7,"
+			    "\"name\":\"a\"}}");
 	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
 	fake_expect_close(s);
 }
@@ -82,13 +85,20 @@ static void show_tells_all_and_escapes_it(void **state)
 static void notifies(int s)
 {
 	fake_expect_text(s, "{\"method\":\"io.dmuser.Subscribe\",\"more\":true}");
-	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+	fake_reply(s,
+		   "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[" VOLUME
+		   "]},\"continues\":true}",
 		   NULL, 0);
-	fake_reply(s, "{\"parameters\":{\"event\":\"changed\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+	fake_reply(s,
+		   "{\"parameters\":{\"event\":\"changed\",\"volumes\":[" VOLUME
+		   "]},\"continues\":true}",
 		   NULL, 0);
-	fake_reply(s, "{\"parameters\":{\"event\":\"changed\",\"volumes\":[{\"name\":\"b\",\"uuid\":\"v\","
-		      "\"state\":\"created\",\"size_bytes\":0,\"keep\":true}]},\"continues\":true}", NULL, 0);
-	fake_reply(s, "{\"parameters\":{\"event\":\"gone\",\"volumes\":[" VOLUME "]},\"continues\":true}",
+	fake_reply(s, "{\"parameters\":{\"event\":\"changed\",\"volumes\":[{\"name\":\"b\","
+		      "\"uuid\":\"v\",\"state\":\"created\",\"size_bytes\":0,\"keep\":true}]},"
+		      "\"continues\":true}", NULL, 0);
+	fake_reply(s,
+		   "{\"parameters\":{\"event\":\"gone\",\"volumes\":[" VOLUME
+		   "]},\"continues\":true}",
 		   NULL, 0);
 }
 
@@ -108,7 +118,8 @@ static void monitor_prints_each_event_and_tells_of_the_end(void **state)
 static void has_nothing_yet(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[]},\"continues\":true}", NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"event\":\"snapshot\",\"volumes\":[]},"
+		      "\"continues\":true}", NULL, 0);
 }
 
 static void monitor_says_that_it_waits(void **state)
@@ -121,7 +132,8 @@ static void monitor_says_that_it_waits(void **state)
 
 static void describes_that_of_root(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":0,\"name\":\"a\"}}");
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Describe\",\"parameters\":{\"owner\":0,"
+			    "\"name\":\"a\"}}");
 	fake_reply(s, "{\"parameters\":{\"volume\":" VOLUME "}}", NULL, 0);
 	fake_expect_close(s);
 }
@@ -134,7 +146,8 @@ static void an_owner_is_named(void **state)
 static void has_one_of_another_owner(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\","
+		      "\"parameters\":{\"name\":\"a\"}}", NULL, 0);
 	answer_the_rest(s, "{\"parameters\":{\"volumes\":[{\"name\":\"b\",\"owner\":7},"
 			   "{\"name\":\"a\",\"owner\":4294967294}]}}");
 }
@@ -144,7 +157,8 @@ static void root_is_told_who_has_what_is_not_his(void **state)
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(RUN(has_one_of_another_owner, "show", "a"), 5);
-	assert_string_equal(output, "dmuserctl: root has no volume 'a'; it is one of 4294967294 (uid 4294967294)\n"
+	assert_string_equal(output, "dmuserctl: root has no volume 'a'; it is one of 4294967294 "
+				    "(uid 4294967294)\n"
 				    "  hint: dmuserctl show a --owner 4294967294\n");
 }
 

@@ -18,7 +18,8 @@
 static void knows_no_volume(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"a\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\","
+		      "\"parameters\":{\"name\":\"a\"}}", NULL, 0);
 	answer_the_rest(s, NOTHING_KNOWN);
 }
 
@@ -50,15 +51,18 @@ static void call_calls_anything(void **state)
 {
 	assert_int_equal(RUN(takes_one_call, "call", "Describe", "{\"name\":\"a\"}"), 0);
 	assert_printed("\"x\": 1");
-	assert_int_equal(RUN(takes_a_foreign_call, "call", "org.varlink.service.GetInfo", "--oneway"), 0);
+	assert_int_equal(RUN(takes_a_foreign_call, "call", "org.varlink.service.GetInfo",
+			     "--oneway"),
+			 0);
 	assert_string_equal(output, "");
 }
 
 static void describes_itself(int s)
 {
-	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
-			    "\"interface\":\"io.dmuser\"}}");
-	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod \\u001b\\n\"}}",
+	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+			    "\"parameters\":{\"interface\":\"io.dmuser\"}}");
+	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod "
+		      "\\u001b\\n\"}}",
 		   NULL, 0);
 	fake_expect_close(s);
 }
@@ -68,18 +72,21 @@ static void refuses_a_parameter(int s)
 	fake_expect_call(s, NULL, NULL);
 	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{"
 		      "\"parameter\":\"name\"}}", NULL, 0);
-	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
-			    "\"interface\":\"io.dmuser\"}}");
-	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod Describe(name: "
-		      "string) -> ()\\nmethod Ping() -> ()\\n\"}}", NULL, 0);
+	fake_expect_text(s, "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+			    "\"parameters\":{\"interface\":\"io.dmuser\"}}");
+	fake_reply(s, "{\"parameters\":{\"description\":\"interface io.dmuser\\n\\nmethod "
+		      "Describe(name: string) -> ()\\nmethod Ping() -> ()\\n\"}}", NULL, 0);
 	fake_expect_close(s);
 }
 
-/* The service names the parameter; what is wrong with it is found in the interface's description. */
+/*
+ * The service names the parameter; what is wrong with it is found in the interface's description.
+ */
 static void call_tells_what_is_wrong_with_a_parameter(void **state)
 {
 	assert_int_equal(RUN(refuses_a_parameter, "call", "Describe"), 1);
-	assert_printed("dmuserctl: io.dmuser.Describe needs parameter 'name', and it is not given\n");
+	assert_printed("dmuserctl: io.dmuser.Describe needs parameter 'name', and it is not "
+		       "given\n");
 	assert_int_equal(RUN(refuses_a_parameter, "call", "Describe", "{\"name\":1}"), 1);
 	assert_printed("parameter 'name' of io.dmuser.Describe is of another type\n"
 		       "  hint: it must be of type string\n");
@@ -105,7 +112,8 @@ static void answers_ping(int s)
 static void ping_says_that_the_module_is_missing(void **state)
 {
 	assert_int_equal(RUN(answers_ping, "ping"), 0);
-	assert_string_equal(output, "dmuserd 0.1.0, kernel module not loaded (modprobe dm-user), 1 volume\n");
+	assert_string_equal(output, "dmuserd 0.1.0, kernel module not loaded (modprobe dm-user), 1 "
+				    "volume\n");
 }
 
 static void a_server_that_does_not_answer_is_given_up(void **state)
@@ -114,7 +122,10 @@ static void a_server_that_does_not_answer_is_given_up(void **state)
 	assert_printed("did not answer in time");
 }
 
-/* A shell of nobody's that calls itself dmuserd and says what its configuration is; it ends with *ret_stdin. */
+/*
+ * A shell of nobody's that calls itself dmuserd and says what its configuration is; it ends with
+ * *ret_stdin.
+ */
 static pid_t start_impostor(const char *name, const char *config, int *ret_stdin)
 {
 	int in[2], out[2];
@@ -179,9 +190,9 @@ static void no_server_is_unreachable(void **state)
 static void has_no_spawner(int s)
 {
 	fake_expect_call(s, NULL, NULL);
-	fake_reply(s, "{\"error\":\"io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"no process that reads "
-		      "requests could be started: there is no spawner: start dmuser-spawner, or restart "
-		      "dmuserd, which does\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.BackendFailed\",\"parameters\":{\"reason\":\"no "
+		      "process that reads requests could be started: there is no spawner: start "
+		      "dmuser-spawner, or restart dmuserd, which does\"}}", NULL, 0);
 	fake_expect_close(s);
 }
 

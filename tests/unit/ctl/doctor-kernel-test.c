@@ -182,16 +182,16 @@ static void dkms_is_what_builds_if_it_has_the_sources(void **state)
 	unload();
 	tree_file("/usr/src/dmuser-0.1.0/dkms.conf", "");
 	look(check_module, VERDICT_FAIL, "not installed",
-	     "apt install dkms linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0 -k "
-	     TREE_RELEASE "; then modprobe");
+	     "apt install dkms linux-headers-" TREE_RELEASE
+	     ", and then: dkms install dmuser/0.1.0 -k " TREE_RELEASE "; then modprobe");
 	tree_program("/usr/sbin/dkms");
 	look(check_module, VERDICT_FAIL, "not installed",
 	     "apt install linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0");
 	/* Where the kernel itself does not lead to them. */
 	tree_file("/usr/src/linux-headers-" TREE_RELEASE "/Makefile", "");
 	look(check_module, VERDICT_FAIL, "not installed",
-	     "dkms install dmuser/0.1.0 -k " TREE_RELEASE " --kernelsourcedir /usr/src/linux-headers-"
-	     TREE_RELEASE "; then modprobe");
+	     "dkms install dmuser/0.1.0 -k " TREE_RELEASE
+	     " --kernelsourcedir /usr/src/linux-headers-" TREE_RELEASE "; then modprobe");
 	assert_null(strstr(finding.advice, "apt"));
 	tree_file(MODULES "/build/Makefile", "");
 	look(check_module, VERDICT_FAIL, "not installed",
@@ -270,7 +270,8 @@ static void dkms_tells_whether_it_has_built(void **state)
 	tree_file("/usr/src/dmuser-0.1.0/dkms.conf", "");
 	look(check_dkms, VERDICT_WARN, "does not know dmuser", "dkms install dmuser/0.1.0");
 	tree_file("/var/lib/dkms/dmuser/0.1.0/6.1.0/x86_64/module/dm-user.ko", "");
-	look(check_dkms, VERDICT_WARN, "has not built the module for " TREE_RELEASE ", which is from elsewhere",
+	look(check_dkms, VERDICT_WARN,
+	     "has not built the module for " TREE_RELEASE ", which is from elsewhere",
 	     "apt install linux-headers-" TREE_RELEASE ", and then: dkms install dmuser/0.1.0");
 	unload();
 	look(check_dkms, VERDICT_FAIL, "has not built the module for " TREE_RELEASE,

@@ -125,7 +125,8 @@ static void devices_that_dmuserd_does_not_know_are_left_over(void **state)
 	look(check_left_over_devices, VERDICT_OK, "none", "");
 	tree_file("/sys/block/dm-1/dm/uuid", "DMUSER-u1\n");
 	tree_file("/sys/block/dm-1/dm/name", "dmuser-v1\n");
-	look(check_left_over_devices, VERDICT_UNKNOWN, "does not say which it knows", "see 'dmuserd'");
+	look(check_left_over_devices, VERDICT_UNKNOWN, "does not say which it knows",
+	     "see 'dmuserd'");
 	probe.uid = 4711;
 	look(check_left_over_devices, VERDICT_UNKNOWN, "not all are yours to see", "run as root");
 	probe.uid = 0;
@@ -156,7 +157,8 @@ static void volumes_that_do_not_serve_are_named(void **state)
 	look(check_volumes, VERDICT_UNKNOWN, "does not tell", "'dmuserd'");
 	volumes_are("[]");
 	look(check_volumes, VERDICT_OK, "0, and none amiss", "");
-	volumes_are("[{\"name\":\"a\",\"state\":\"active\"},{\"name\":\"b\",\"state\":\"created\"}]");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\"},{\"name\":\"b\","
+		    "\"state\":\"created\"}]");
 	look(check_volumes, VERDICT_OK, "2, of which 1 come or go", "");
 	volumes_are("[{\"name\":\"a\",\"state\":\"releasing\",\"error\":\"kept open by pid 7\"}]");
 	look(check_volumes, VERDICT_WARN, "1 of 1: a (releasing: kept open by pid 7)",
@@ -165,7 +167,8 @@ static void volumes_that_do_not_serve_are_named(void **state)
 		    "b", ",\"container\":\"c\"") ",{\"name\":\"d\",\"state\":\"active\"}]");
 	look(check_volumes, VERDICT_FAIL,
 	     "2 of 3: a (releasing: x), b (degraded: its worker was killed)",
-	     "dmuserctl release b --container c, then create it again; dmuserctl show b --container c");
+	     "dmuserctl release b --container c, then create it again; dmuserctl show b "
+	     "--container c");
 	volumes_are("[" DEGRADED("a", "") "," DEGRADED("b", "") "," DEGRADED("c", "") "," DEGRADED(
 		    "d", "") "," DEGRADED("e", "") "]");
 	look(check_volumes, VERDICT_FAIL, "5 of 5, such as: a (degraded", "dmuserctl show a");
@@ -175,17 +178,21 @@ static void volumes_that_do_not_serve_are_named(void **state)
 /* What dmuserd has not noticed, the kernel has counted. */
 static void what_the_kernel_counts_of_a_volume_is_told(void **state)
 {
-	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,\"timed_out\":0}}]");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,"
+		    "\"timed_out\":0}}]");
 	look(check_volumes, VERDICT_OK, "1, and none amiss", "");
-	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"options\":{\"path\":\"/nonexistent/a.img\"},"
-		    "\"kernel\":{\"errors\":3,\"timed_out\":0}}]");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\","
+		    "\"options\":{\"path\":\"/nonexistent/a.img\"},\"kernel\":{\"errors\":3,"
+		    "\"timed_out\":0}}]");
 	look(check_volumes, VERDICT_WARN, "1 of 1: a (active; I/O errors: 3)",
 	     "dmesg may tell why, unless the file system of /nonexistent/a.img was full then");
-	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,\"timed_out\":1}}]");
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":0,"
+		    "\"timed_out\":1}}]");
 	look(check_volumes, VERDICT_WARN, "not answered in time: 1", "dmuserctl show a");
-	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":2,\"timed_out\":1,"
-		    "\"dead\":\"the worker's channel is broken\"}}]");
-	look(check_volumes, VERDICT_FAIL, "a (active, but the worker's channel is broken; I/O errors: 2",
+	volumes_are("[{\"name\":\"a\",\"state\":\"active\",\"kernel\":{\"errors\":2,"
+		    "\"timed_out\":1,\"dead\":\"the worker's channel is broken\"}}]");
+	look(check_volumes, VERDICT_FAIL, "a (active, but the worker's channel is broken; I/O "
+					  "errors: 2",
 	     "dmuserctl release a, then create it again");
 }
 
@@ -195,7 +202,8 @@ static void of_others_devices_nothing_is_said_but_to_root(void **state)
 	tree_file("/sys/block/dm-1/dm/uuid", "DMUSER-u1\n");
 	tree_file("/sys/block/dm-1/dm/name", "dmuser-v1\n");
 	volumes_are("[]");
-	look(check_left_over_devices, VERDICT_FAIL, "1 that dmuserd does not know", "dmsetup remove");
+	look(check_left_over_devices, VERDICT_FAIL, "1 that dmuserd does not know",
+	     "dmsetup remove");
 	probe.uid = 4711;
 	look(check_left_over_devices, VERDICT_UNKNOWN, "not all are yours to see", "run as root");
 }

@@ -51,25 +51,29 @@ static void sentences_use_the_parameters_by_their_names(void **state)
 	assert_string_equal(e.sentence, "there is no volume 'a' that you may see");
 	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
 	e = explained("io.dmuser.VolumeBusy",
-		      "{\"name\":\"a\",\"open_count\":2,\"holders\":[\"pid 7 (fio)\",\"mount /mnt\"]}");
+		      "{\"name\":\"a\",\"open_count\":2,\"holders\":[\"pid 7 (fio)\",\"mount "
+		      "/mnt\"]}");
 	assert_string_equal(e.sentence, "volume 'a' is in use: its device is open 2 times "
 					"(pid 7 (fio), mount /mnt)");
 	assert_int_equal(e.exit_code, EXIT_BUSY);
-	assert_string_equal(e.hint, "end pid 7 (fio); umount /mnt; or dmuserctl release a --force, which "
-				    "fails its I/O");
+	assert_string_equal(e.hint, "end pid 7 (fio); umount /mnt; or dmuserctl release a --force, "
+				    "which fails its I/O");
 	e = explained("io.dmuser.VolumeBusy", "{\"name\":\"a\",\"open_count\":2,\"holders\":[]}");
 	assert_non_null(strstr(e.hint, "unmount it"));
-	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[\"file\",\"memory\"]}");
+	e = explained("io.dmuser.NoSuchBackend",
+		      "{\"backend\":\"x\",\"available\":[\"file\",\"memory\"]}");
 	assert_string_equal(e.hint, "installed are: file, memory; if it should be, "
 			    "'dmuserctl backends x' says what is wrong");
 	e = explained("io.dmuser.NoSuchBackend", "{\"backend\":\"x\",\"available\":[]}");
 	assert_string_equal(e.hint, "installed are: none; if it should be, "
 			    "'dmuserctl backends x' says what is wrong");
-	e = explained("io.dmuser.QuotaExceeded", "{\"resource\":\"volumes\",\"limit\":64,\"setting\":\"volumes_max\"}");
+	e = explained("io.dmuser.QuotaExceeded",
+		      "{\"resource\":\"volumes\",\"limit\":64,\"setting\":\"volumes_max\"}");
 	assert_string_equal(e.sentence, "a limit is reached: no more than 64 volumes");
 	assert_non_null(strstr(e.hint, "raise volumes_max in"));
-	e = explained("io.dmuser.QuotaExceeded", "{\"resource\":\"memory_volume_bytes\",\"limit\":1000,"
-						 "\"setting\":\"memory_volume_bytes_max\"}");
+	e = explained("io.dmuser.QuotaExceeded",
+		      "{\"resource\":\"memory_volume_bytes\",\"limit\":1000,"
+		      "\"setting\":\"memory_volume_bytes_max\"}");
 	assert_non_null(strstr(e.sentence, "has 1000 bytes at most"));
 	assert_string_equal(e.hint, "raise memory_volume_bytes_max in /etc/dmuser/dmuserd.conf");
 	e = explained("io.dmuser.PermissionDenied", "{\"reason\":\"not yours\"}");
@@ -119,23 +123,29 @@ static void what_is_wrong_with_a_size_is_said_of_the_option(void **state)
 	e = explained_to(true, MEMORY(",\"size_bytes\":512"), "io.dmuser.InvalidSize",
 			 "{\"reason\":\"too small\",\"min\":4096,\"max\":1099511627776}");
 	assert_string_equal(e.sentence, "that size cannot be had: too small");
-	assert_string_equal(e.hint, "sizes from 4K to 1T can be, in multiples of the block size (512 bytes); "
-				    "nearest to 512: 4K");
-	/* One that the backend serves, and this machine has not; and one that was found, not given. */
+	assert_string_equal(e.hint, "sizes from 4K to 1T can be, in multiples of the block size "
+				    "(512 bytes); nearest to 512: 4K");
+	/*
+	 * One that the backend serves, and this machine has not; and one that was found, not given.
+	 */
 	e = explained_to(true, MEMORY(",\"size_bytes\":8192"), "io.dmuser.InvalidSize",
 			 "{\"reason\":\"no memory\",\"min\":4096,\"max\":1099511627776}");
 	assert_null(strstr(e.hint, "nearest"));
-	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
-			 "{\"reason\":\"/x has 512 bytes, and the smallest that backend file serves has 4096\","
-			 "\"min\":4096,\"max\":1099511627776}");
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"),
+			 "io.dmuser.InvalidSize",
+			 "{\"reason\":\"/x has 512 bytes, and the smallest that backend file "
+			 "serves has 4096\",\"min\":4096,\"max\":1099511627776}");
 	assert_non_null(strstr(e.hint, "truncate -s 4K"));
-	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
-			 "{\"reason\":\"/smallest has 9 bytes, and the largest that backend file serves has 8\","
-			 "\"min\":4096,\"max\":1099511627776}");
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"),
+			 "io.dmuser.InvalidSize",
+			 "{\"reason\":\"/smallest has 9 bytes, and the largest that backend file "
+			 "serves has 8\",\"min\":4096,\"max\":1099511627776}");
 	assert_non_null(strstr(e.hint, "--size SIZE serves the beginning"));
-	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "io.dmuser.InvalidSize",
+	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"),
+			 "io.dmuser.InvalidSize",
 			 "{\"reason\":\"something new\",\"min\":4096,\"max\":1099511627776}");
-	assert_string_equal(e.hint, "sizes from 4K to 1T can be; 'dmuserctl backends' lists what each backend takes");
+	assert_string_equal(e.hint, "sizes from 4K to 1T can be; 'dmuserctl backends' lists what "
+				    "each backend takes");
 }
 
 static void a_missing_spawner_is_the_service_s_failure(void **state)
@@ -144,7 +154,8 @@ static void a_missing_spawner_is_the_service_s_failure(void **state)
 	struct json_object *p = object_new();
 	struct explanation e;
 
-	object_set_string(p, "reason", "spawn: there is no spawner: start dmuser-spawner, or restart dmuserd");
+	object_set_string(p, "reason",
+			  "spawn: there is no spawner: start dmuser-spawner, or restart dmuserd");
 	explain_reply_in(&c, "io.dmuser.BackendFailed", p, &e);
 	assert_null(strstr(e.sentence, "the volume's process"));
 	assert_non_null(strstr(e.hint, "systemctl restart dmuser-workers dmuserd"));
@@ -170,8 +181,9 @@ static void a_backend_that_was_meant_is_named(void **state)
 	/* What nothing is like, and of which dmuserd was not asked. */
 	e = explained_to(true, "{\"name\":\"a\",\"backend\":\"../x\"}",
 			 "org.varlink.service.InvalidParameter", "{\"parameter\":\"backend\"}");
-	assert_string_equal(e.sentence, "no backend can be called '../x': a name is a small letter, "
-					"then small letters, digits and '-', 32 at the most");
+	assert_string_equal(e.sentence, "no backend can be called '../x': a name is a small "
+					"letter, then small letters, digits and '-', 32 at the "
+					"most");
 	assert_string_equal(e.hint, "'dmuserctl backends' lists those that are installed");
 	/* It says too what is wrong with these. */
 	e = explained_to(true, "{\"name\":\"a\",\"backend\":\"9p\"}",
@@ -186,14 +198,18 @@ static void what_a_worker_does_not_serve_is_no_failure_of_the_machine(void **sta
 {
 	struct explanation e;
 
-	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", REFUSED_TO("start: must be even: 7"));
-	assert_string_equal(e.sentence, "backend memory does not serve that: start: must be even: 7");
+	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed",
+			 REFUSED_TO("start: must be even: 7"));
+	assert_string_equal(e.sentence, "backend memory does not serve that: start: must be even: "
+					"7");
 	assert_string_equal(e.hint, "'dmuserctl backends memory' tells what it takes");
 	assert_int_equal(e.exit_code, EXIT_FAILED);
 	/* Of what was not made of options no backend is known, and other steps are no refusals. */
 	e = explained("io.dmuser.BackendFailed", REFUSED_TO("start: must be even"));
-	assert_non_null(strstr(e.sentence, "the volume's process failed: seal: prepare: Invalid argument: start"));
-	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", "{\"reason\":\"seal: prepare: No\"}");
+	assert_non_null(strstr(e.sentence, "the volume's process failed: seal: prepare: Invalid "
+					   "argument: start"));
+	e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed",
+			 "{\"reason\":\"seal: prepare: No\"}");
 	assert_string_equal(e.sentence, "the volume's process failed: seal: prepare: No");
 }
 
@@ -205,11 +221,12 @@ static void direct_io_on_a_disk_of_large_blocks_is_told_the_block_size(void **st
 	struct explanation e;
 
 	e = explained_to(true, FILE_BACKED(""), "io.dmuser.BackendFailed", DIRECT_TO("512"));
-	assert_string_equal(e.sentence, "backend file does not serve that: direct: blocks of 512 bytes cannot "
-					"be read: Invalid argument");
-	assert_string_equal(e.hint, "what lies below has larger blocks than 512 bytes: --block-size 4096; or "
-				    "leave out -o direct=true");
-	e = explained_to(true, FILE_BACKED(",\"block_size\":4096"), "io.dmuser.BackendFailed", DIRECT_TO("4096"));
+	assert_string_equal(e.sentence, "backend file does not serve that: direct: blocks of 512 "
+					"bytes cannot be read: Invalid argument");
+	assert_string_equal(e.hint, "what lies below has larger blocks than 512 bytes: "
+				    "--block-size 4096; or leave out -o direct=true");
+	e = explained_to(true, FILE_BACKED(",\"block_size\":4096"), "io.dmuser.BackendFailed",
+			 DIRECT_TO("4096"));
 	assert_null(strstr(e.hint, "block"));
 	assert_non_null(strstr(e.hint, "leave out -o direct=true"));
 	e = explained_to(true, FILE_BACKED(""), "io.dmuser.BackendFailed",
@@ -221,9 +238,10 @@ static void direct_io_on_a_disk_of_large_blocks_is_told_the_block_size(void **st
 static void an_annotation_is_answered_in_its_own_words(void **state)
 {
 	struct circumstances c = { .words = WORDS_OF_ANNOTATION };
-	struct json_object *p = json_tokener_parse("{\"parameter\":\"size_bytes\",\"option\":\"path\","
-						   "\"reason\":\"P does not exist, and a read-only volume needs "
-						   "its content\"}");
+	struct json_object *p = json_tokener_parse("{\"parameter\":\"size_bytes\","
+						   "\"option\":\"path\",\"reason\":\"P does not "
+						   "exist, and a read-only volume needs its "
+						   "content\"}");
 	struct explanation e;
 
 	c.request = json_tokener_parse(FILE_BACKED(",\"options\":{\"path\":\"/x\"}"));
@@ -231,8 +249,8 @@ static void an_annotation_is_answered_in_its_own_words(void **state)
 	assert_string_equal(e.sentence, "file needs size=: how large the volume is to be");
 	assert_null(strstr(e.hint, "--size"));
 	explain_reply_in(&c, "io.dmuser.InvalidOption", p, &e);
-	assert_string_equal(e.sentence, "path=/x cannot be taken: P does not exist, and a read-only volume needs "
-					"its content");
+	assert_string_equal(e.sentence, "path=/x cannot be taken: P does not exist, and a "
+					"read-only volume needs its content");
 	assert_string_equal(e.hint, "make and fill it first, or leave out read_only=true");
 	json_object_put(c.request);
 	json_object_put(p);
@@ -243,14 +261,16 @@ static void a_remembered_failure_has_no_name_of_the_wire(void **state)
 	static const char error[] = "io.dmuser.NoSuchVolume", a[] = "{\"name\":\"a\"}";
 	struct explanation e;
 
-	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: size_bytes: backend memory "
-					 "has no size of its own\"}");
-	assert_non_null(strstr(e.sentence, "3 s ago: --size: backend memory has no size of its own"));
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: size_bytes: "
+					 "backend memory has no size of its own\"}");
+	assert_non_null(strstr(e.sentence, "3 s ago: --size: backend memory has no size of its "
+					   "own"));
 	assert_string_equal(e.hint, "mend that, and create it again");
-	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago, for container c: size_bytes: "
-					 "must be a multiple of 512\"}");
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago, for "
+					 "container c: size_bytes: must be a multiple of 512\"}");
 	assert_non_null(strstr(e.sentence, "for container c: size: must be"));
-	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: path: /size_bytes: no\"}");
+	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"3 s ago: path: "
+					 "/size_bytes: no\"}");
 	assert_non_null(strstr(e.sentence, "3 s ago: path: /size_bytes: no"));
 }
 
@@ -305,7 +325,8 @@ static void what_a_worker_writes_is_taken_for_nothing_else(void **state)
 		assert_string_equal(e.sentence, sentence);
 		assert_string_equal(e.hint, "'dmuserctl backends memory' tells what it takes");
 		/* Of another step, it is the process that failed. */
-		snprintf(parameters, sizeof(parameters), "{\"reason\":\"seal: setup: %s\"}", words[i]);
+		snprintf(parameters, sizeof(parameters), "{\"reason\":\"seal: setup: "
+							 "%s\"}", words[i]);
 		snprintf(sentence, sizeof(sentence), "the volume's process failed: seal: setup: %s",
 			 words[i]);
 		e = explained_to(true, MEMORY(""), "io.dmuser.BackendFailed", parameters);
@@ -315,21 +336,29 @@ static void what_a_worker_writes_is_taken_for_nothing_else(void **state)
 
 static void what_differs_is_told_as_asked_for_and_as_it_is(void **state)
 {
-	assert_string_equal(mismatch(MEMORY(",\"size_bytes\":2097152"), MEMORY(",\"size_bytes\":1048576"),
-				     "size_bytes").sentence,
-			    "a volume 'a' exists already, with another --size: it has 1M, and 2M was asked for");
-	assert_string_equal(mismatch(FILE_BACKED(",\"options\":{\"start\":\"4K\",\"path\":\"/y\"}"),
-				     FILE_BACKED(",\"options\":{\"path\":\"/x\",\"start\":\"4096\"}"),
-				     "options").sentence,
-			    "a volume 'a' exists already, with another -o path: it has /x, and /y was asked for");
-	assert_string_equal(mismatch(FILE_BACKED(""), FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), "options")
+	assert_string_equal(mismatch(MEMORY(",\"size_bytes\":2097152"),
+				     MEMORY(",\"size_bytes\":1048576"), "size_bytes")
 				    .sentence,
-			    "a volume 'a' exists already, with another -o path: it has /x, and none was asked for");
+			    "a volume 'a' exists already, with another --size: it has 1M, and 2M "
+			    "was asked for");
+	assert_string_equal(mismatch(FILE_BACKED(",\"options\":{\"start\":\"4K\",\"path\":\"/y\"}"),
+				     FILE_BACKED(",\"options\":{\"path\":\"/x\","
+						 "\"start\":\"4096\"}"),
+				     "options").sentence,
+			    "a volume 'a' exists already, with another -o path: it has /x, and /y "
+			    "was asked for");
+	assert_string_equal(mismatch(FILE_BACKED(""), FILE_BACKED(",\"options\":{\"path\":\"/x\"}"),
+				     "options")
+				    .sentence,
+			    "a volume 'a' exists already, with another -o path: it has /x, and "
+			    "none was asked for");
 	assert_string_equal(mismatch(MEMORY(""), FILE_BACKED(""), "backend").sentence,
-			    "a volume 'a' exists already, with another --backend: it has file, and memory was "
-			    "asked for");
-	assert_string_equal(mismatch(MEMORY(""), MEMORY(",\"read_only\":true"), "read_only").sentence,
-			    "a volume 'a' exists already, with another --read-only: it is read-only");
+			    "a volume 'a' exists already, with another --backend: it has file, and "
+			    "memory was asked for");
+	assert_string_equal(mismatch(MEMORY(""), MEMORY(",\"read_only\":true"), "read_only")
+				    .sentence,
+			    "a volume 'a' exists already, with another --read-only: it is "
+			    "read-only");
 }
 
 static void whether_it_is_kept_is_told_as_it_is(void **state)
@@ -355,18 +384,22 @@ static void another_owner_s_volume_is_pointed_at(void **state)
 {
 	struct inquiry found = { .others = json_tokener_parse(
 		"[{\"name\":\"a\",\"owner\":4294967294},{\"name\":\"a\",\"owner\":4294967293}]") };
-	struct circumstances c = { .is_root = true, .words = WORDS_OF_COMMAND_LINE, .command = "release",
-				   .found = &found, .request = json_tokener_parse("{\"name\":\"a\"}") };
+	struct circumstances c = { .is_root = true,
+				   .words = WORDS_OF_COMMAND_LINE,
+				   .command = "release",
+				   .found = &found,
+				   .request = json_tokener_parse("{\"name\":\"a\"}") };
 	struct explanation e;
 
 	explain_reply_in(&c, "io.dmuser.NoSuchVolume", c.request, &e);
-	assert_string_equal(e.sentence, "root has no volume 'a'; it is one of 4294967294 (uid 4294967294), "
-					"4294967293 (uid 4294967293)");
+	assert_string_equal(e.sentence, "root has no volume 'a'; it is one of 4294967294 (uid "
+					"4294967294), 4294967293 (uid 4294967293)");
 	assert_string_equal(e.hint, "dmuserctl release a --owner 4294967294");
 	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
 
 	/* Also where one of root's own did not come to be. */
-	json_object_object_add(c.request, "last_failure", json_object_new_string("4 min ago: worker: no"));
+	json_object_object_add(c.request, "last_failure",
+			       json_object_new_string("4 min ago: worker: no"));
 	explain_reply_in(&c, "io.dmuser.NoSuchVolume", c.request, &e);
 	assert_string_equal(e.hint, "dmuserctl release a --owner 4294967294");
 	json_object_put(c.request);
@@ -375,13 +408,16 @@ static void another_owner_s_volume_is_pointed_at(void **state)
 
 static void a_container_is_to_end_before_its_volume_is_taken(void **state)
 {
-	struct inquiry found = { .volume = json_tokener_parse("{\"container\":\"c1\",\"device\":\"/dev/dm-3\"}") };
+	struct inquiry found = { .volume = json_tokener_parse("{\"container\":\"c1\","
+							      "\"device\":\"/dev/dm-3\"}") };
 	struct circumstances c = { .words = WORDS_OF_COMMAND_LINE, .found = &found };
-	struct json_object *p = json_tokener_parse("{\"name\":\"a\",\"open_count\":1,\"holders\":[\"mount /mnt\"]}");
+	struct json_object *p = json_tokener_parse("{\"name\":\"a\",\"open_count\":1,"
+						   "\"holders\":[\"mount /mnt\"]}");
 	struct explanation e;
 
 	explain_reply_in(&c, "io.dmuser.VolumeBusy", p, &e);
-	assert_non_null(strstr(e.hint, "end container c1, and it is released; or umount /mnt; or dmuserctl"));
+	assert_non_null(strstr(e.hint, "end container c1, and it is released; or umount /mnt; or "
+				       "dmuserctl"));
 	json_object_put(p);
 	p = json_tokener_parse("{\"name\":\"a\",\"open_count\":1,\"holders\":[]}");
 	explain_reply_in(&c, "io.dmuser.VolumeBusy", p, &e);
@@ -416,11 +452,14 @@ static void no_name_of_the_wire_answers_an_option(void **state)
 						 parameters).sentence, sentence);
 		snprintf(sentence, sizeof(sentence), "a volume 'a' exists already, with another %s",
 			 cases[i].option);
-		assert_string_equal(explained_to(true, MEMORY(""), "io.dmuser.SpecificationMismatch",
-						 parameters).sentence, sentence);
+		assert_string_equal(explained_to(true, MEMORY(""),
+						 "io.dmuser.SpecificationMismatch", parameters)
+					    .sentence,
+				    sentence);
 		snprintf(sentence, sizeof(sentence),
 			 "dmuserd does not take the value of parameter '%s'", cases[i].parameter);
-		assert_string_equal(explained("org.varlink.service.InvalidParameter", parameters).sentence,
+		assert_string_equal(explained("org.varlink.service.InvalidParameter", parameters)
+					    .sentence,
 				    sentence);
 	}
 }
@@ -439,7 +478,8 @@ static void an_option_of_the_backend_is_shown_as_it_is_given(void **state)
 	assert_string_equal(e.sentence,
 			    "-o path=x\\x1b cannot be taken: must be an absolute path");
 	e = explained_to(true, FILE_BACKED(",\"options\":{\"path\":\"/x\"}"), error,
-			 "{\"option\":\"path\",\"reason\":\"cannot open /x: No such file or directory\"}");
+			 "{\"option\":\"path\",\"reason\":\"cannot open /x: No such file or "
+			 "directory\"}");
 	assert_non_null(strstr(e.hint, "--size"));
 	e = explained(error, "{\"option\":\"path\",\"reason\":\"r\"}");
 	assert_string_equal(e.sentence, "the backend does not take option 'path': r");
@@ -455,15 +495,18 @@ static void a_volume_that_is_not_there_is_explained_to_who_asks(void **state)
 	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
 	assert_string_equal(explained_to(false, a, error, a).sentence,
 			    "there is no volume 'a' that you may see");
-	assert_string_equal(explained_to(false, "{\"name\":\"a\",\"container\":\"c\"}", error, a).sentence,
+	assert_string_equal(explained_to(false, "{\"name\":\"a\","
+						"\"container\":\"c\"}", error, a).sentence,
 			    "there is no volume 'a' of container 'c'");
-	assert_string_equal(explained_to(true, "{\"container\":\"c\"}", error, "{\"name\":\"\"}").sentence,
+	assert_string_equal(explained_to(true, "{\"container\":\"c\"}", error, "{\"name\":\"\"}")
+				    .sentence,
 			    "container 'c' has no volumes");
 	e = explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":\"mkfs: no\\u001b\"}");
 	assert_string_equal(e.sentence,
 			    "no volume 'a'; the last attempt to create it failed: mkfs: no\\x1b");
 	assert_int_equal(e.exit_code, EXIT_NO_VOLUME);
-	assert_string_equal(explained_to(true, a, error, "{\"name\":\"a\",\"last_failure\":null}").sentence,
+	assert_string_equal(explained_to(true, a, error, "{\"name\":\"a\","
+							 "\"last_failure\":null}").sentence,
 			    "there is no volume 'a'");
 }
 
@@ -557,8 +600,8 @@ int main(void)
 		cmocka_unit_test(an_ambiguous_name_tells_what_there_is_to_choose_from),
 		cmocka_unit_test(errnos_say_what_to_do_next),
 		cmocka_unit_test(systemctl_is_advised_only_where_it_helps),
-		cmocka_unit_test_setup_teardown(a_unit_counts_only_where_systemd_runs, made_root_set_up,
-						made_root_tear_down),
+		cmocka_unit_test_setup_teardown(a_unit_counts_only_where_systemd_runs,
+						made_root_set_up, made_root_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

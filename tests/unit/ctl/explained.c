@@ -4,7 +4,8 @@
 
 #include <json-c/json.h>
 
-struct explanation explained_to(bool is_root, const char *request, const char *error, const char *parameters)
+struct explanation explained_to(bool is_root, const char *request, const char *error,
+				const char *parameters)
 {
 	struct json_object *p = json_tokener_parse(parameters);
 	struct circumstances c = { .is_root = is_root,

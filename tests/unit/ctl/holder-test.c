@@ -26,8 +26,10 @@ static void each_kind_of_holder_has_its_advice(void **state)
 		{ "volume b of uid 4294967294",
 		  "dmuserctl release b --owner 4294967294 first, which lies on top of it" },
 		{ "volume b of uid 4294967294, container c",
-		  "dmuserctl release b --container c --owner 4294967294 first, which lies on top of it" },
-		{ "a volume of uid 7", "have uid 7's volume released first, which lies on top of it" },
+		  "dmuserctl release b --container c --owner 4294967294 first, which lies on top "
+		  "of it" },
+		{ "a volume of uid 7",
+		  "have uid 7's volume released first, which lies on top of it" },
 		{ "something else", "" },
 		{ "mount ", "" },
 	};

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The hook itself, as a runtime starts it, against a scripted dmuserd: what it asks for, and how it gives up. */
+/*
+ * The hook itself, as a runtime starts it, against a scripted dmuserd: what it asks for, and how it
+ * gives up.
+ */
 #include "cmocka-all.h"
 #include "ctl-run.h"
 #include "util/cleanup.h"
@@ -76,7 +79,8 @@ static int run_stage(const char *address, void *argument)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0\",\"id\":\"c1\",\"pid\":%d,\"bundle\":\"%s\"}",
+	snprintf(text, sizeof(text), "{\"ociVersion\":\"1.0\",\"id\":\"c1\",\"pid\":%d,"
+				     "\"bundle\":\"%s\"}",
 		 init, bundle);
 	return run(address, argument, text);
 }
@@ -92,10 +96,12 @@ static void expect_release_because(const char *reason)
 	int s = fake_accept();
 	char text[1024];
 
-	snprintf(text, sizeof(text), "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"container\":\"c1\","
-		 "\"timeout_ms\":1000,\"reason\":\"%s\"}}", reason);
+	snprintf(text, sizeof(text), "{\"method\":\"io.dmuser.Release\","
+		 "\"parameters\":{\"container\":\"c1\",\"timeout_ms\":1000,"
+		 "\"reason\":\"%s\"}}", reason);
 	fake_expect_text(s, text);
-	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\","
+		      "\"parameters\":{\"name\":\"\"}}", NULL, 0);
 	fake_expect_close(s);
 	close(s);
 }
@@ -115,19 +121,21 @@ static void refuses_create(int s)
 		fprintf(stderr, "came: %s with %zu descriptors\n", call, n_fds);
 		_exit(FAKE_SCRIPT_FAILED);
 	}
-	fake_reply(s, "{\"error\":\"io.dmuser.QuotaExceeded\",\"parameters\":{\"resource\":\"volumes\","
-		      "\"limit\":64}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.QuotaExceeded\","
+		      "\"parameters\":{\"resource\":\"volumes\",\"limit\":64}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release_because("volume data: creating: a limit is reached: no more than 64 volumes");
+	expect_release_because("volume data: creating: a limit is reached: no more than 64 "
+			       "volumes");
 }
 
 static void what_dmuserd_refuses_is_told_and_released(void **state)
 {
-	write_config("\"io.dmuser.volume.data\":\"size=64M,backend=file,path=/srv/a.img,mount=/data,"
-		     "block_size=4096\"");
+	write_config(
+		"\"io.dmuser.volume.data\":\"size=64M,backend=file,path=/srv/a.img,mount=/data,"
+		"block_size=4096\"");
 	assert_int_equal(run_stage_on(refuses_create, "createRuntime"), 1);
-	assert_printed("dmuser-oci-hook: container c1: volume data: creating: a limit is reached: no more "
-		    "than 64 volumes\n  hint: ");
+	assert_printed("dmuser-oci-hook: container c1: volume data: creating: a limit is reached: "
+		    "no more than 64 volumes\n  hint: ");
 }
 
 static void gives_no_device(int s)
@@ -136,8 +144,10 @@ static void gives_no_device(int s)
 	int fds[8];
 
 	fake_expect_call(s, fds, &n_fds);
-	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/../etc/passwd\","
-		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"created\":true,"
+		      "\"volume\":{\"device\":\"/dev/../etc/passwd\","
+		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\","
+		      "\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
 	expect_release_because("volume data: creating: dmuserd's answer names no device");
 }
@@ -148,8 +158,10 @@ static void gives_a_foreign_device(int s)
 	int fds[8];
 
 	fake_expect_call(s, fds, &n_fds);
-	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/dm-1048575\","
-		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"created\":true,"
+		      "\"volume\":{\"device\":\"/dev/dm-1048575\","
+		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\","
+		      "\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
 	expect_release_because("volume data: opening: /dev/dm-1048575 cannot be opened: "
 			       "No such file or directory");
@@ -174,7 +186,8 @@ static void kills_init(int s)
 	/* Readable once it has died. */
 	fake_wait_readable(fds[0]);
 	fake_reply(s, "{\"parameters\":{\"created\":true,\"volume\":{\"device\":\"/dev/dm-0\","
-		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\",\"size_bytes\":1048576}}}", NULL, 0);
+		      "\"uuid\":\"6b1e3b0e-0000-4000-8000-000000000000\","
+		      "\"size_bytes\":1048576}}}", NULL, 0);
 	fake_expect_close(s);
 	expect_release_because("volume data: creating: the container's init has ended meanwhile");
 }
@@ -185,19 +198,19 @@ static void refuses_the_size(int s)
 	int fds[8];
 
 	fake_expect_call(s, fds, &n_fds);
-	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
-		      "\"size_bytes\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"org.varlink.service.InvalidParameter\","
+		      "\"parameters\":{\"parameter\":\"size_bytes\"}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release_because("volume data: creating: memory cannot have size=1M: it must be a multiple of the "
-			       "block size, 512 bytes");
+	expect_release_because("volume data: creating: memory cannot have size=1M: it must be a "
+			       "multiple of the block size, 512 bytes");
 }
 
 static void an_error_names_what_the_annotation_says(void **state)
 {
 	write_config("\"io.dmuser.volume.data\":\"size=1M,backend=memory,mount=/data\"");
 	assert_int_equal(run_stage_on(refuses_the_size, "createRuntime"), 1);
-	assert_printed("volume data: creating: memory cannot have size=1M: it must be a multiple of the "
-			       "block size, 512 bytes");
+	assert_printed("volume data: creating: memory cannot have size=1M: it must be a multiple "
+			       "of the block size, 512 bytes");
 	assert_null(strstr(output, "size_bytes"));
 }
 
@@ -208,15 +221,16 @@ static void wants_bytes(int s)
 	const char *call;
 
 	fake_expect_text(s, "{\"method\":\"io.dmuser.ListBackends\"}");
-	fake_reply(s, "{\"parameters\":{\"backends\":[{\"type\":\"odd\",\"options\":[{\"name\":\"start\","
-		      "\"kind\":\"size\"}]}]}}", NULL, 0);
+	fake_reply(s, "{\"parameters\":{\"backends\":[{\"type\":\"odd\","
+		      "\"options\":[{\"name\":\"start\",\"kind\":\"size\"}]}]}}", NULL, 0);
 	call = fake_expect_call(s, fds, &n_fds);
 	if (!strstr(call, "\"options\":{\"start\":\"9895604649984\"}"))
 		_exit(FAKE_SCRIPT_FAILED);
-	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\",\"reason\":"
-		      "\"must be from 0 to 1\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"start\","
+		      "\"reason\":\"must be from 0 to 1\"}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release_because("volume data: creating: start=9T cannot be taken: must be from 0 to 1");
+	expect_release_because("volume data: creating: start=9T cannot be taken: must be from 0 to "
+			       "1");
 }
 
 /* As on dmuserctl's command line; and it is told as it was written. */
@@ -234,11 +248,11 @@ static void refuses_the_path(int s)
 	int fds[8];
 
 	fake_expect_call(s, fds, &n_fds);
-	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"path\",\"reason\":"
-		      "\"neither a regular file nor a block device\"}}", NULL, 0);
+	fake_reply(s, "{\"error\":\"io.dmuser.InvalidOption\",\"parameters\":{\"option\":\"path\","
+		      "\"reason\":\"neither a regular file nor a block device\"}}", NULL, 0);
 	fake_expect_close(s);
-	expect_release_because("volume data: creating: path=/tmp cannot be taken: neither a regular file nor a "
-			       "block device");
+	expect_release_because("volume data: creating: path=/tmp cannot be taken: neither a "
+			       "regular file nor a block device");
 }
 
 static void what_a_path_leads_to_is_not_looked_at_for_an_annotation(void **state)
@@ -267,11 +281,12 @@ static void a_container_that_asks_for_nothing_costs_nothing(void **state)
 
 static void hears_what_is_wrong(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"name\":\"b\",\"container\":"
-			    "\"c1\",\"reason\":\"volume b: reading the bundle: annotation io.dmuser.volume.b: "
-			    "size '-1' is not a number of bytes, with or without K, M, G or T\","
-			    "\"unless_open\":true}}");
-	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\",\"parameters\":{\"name\":\"b\"}}", NULL, 0);
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"name\":\"b\","
+			    "\"container\":\"c1\",\"reason\":\"volume b: reading the bundle: "
+			    "annotation io.dmuser.volume.b: size '-1' is not a number of bytes, "
+			    "with or without K, M, G or T\",\"unless_open\":true}}");
+	fake_reply(s, "{\"error\":\"io.dmuser.NoSuchVolume\","
+		      "\"parameters\":{\"name\":\"b\"}}", NULL, 0);
 	fake_expect_close(s);
 }
 
@@ -298,8 +313,8 @@ static void no_dmuserd_is_said_with_what_to_do(void **state)
 
 static void takes_release(int s)
 {
-	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\",\"parameters\":{\"container\":\"c1\","
-			    "\"timeout_ms\":1000}}");
+	fake_expect_text(s, "{\"method\":\"io.dmuser.Release\","
+			    "\"parameters\":{\"container\":\"c1\",\"timeout_ms\":1000}}");
 	fake_reply(s, "{\"parameters\":{\"released\":[]}}", NULL, 0);
 	fake_expect_close(s);
 }
@@ -321,7 +336,8 @@ static void a_container_in_our_own_mount_namespace_is_refused(void **state)
 	char text[256];
 
 	write_config("\"io.dmuser.volume.a\":\"size=1M,backend=memory,mount=/a\"");
-	snprintf(text, sizeof(text), "{\"id\":\"c1\",\"pid\":%d,\"bundle\":\"%s\"}", getpid(), bundle);
+	snprintf(text, sizeof(text), "{\"id\":\"c1\",\"pid\":%d,"
+				     "\"bundle\":\"%s\"}", getpid(), bundle);
 	assert_int_equal(run("/nonexistent/socket", "createRuntime", text), 1);
 	assert_printed("the container has no mount namespace of its own");
 }
@@ -332,7 +348,8 @@ static void bad_stages_and_states_are_refused(void **state)
 	assert_int_equal(run("/x", "", "{}"), 2);
 	assert_int_equal(run("/x", "createRuntime", ""), 1);
 	assert_printed("the container's state is not a JSON object");
-	assert_int_equal(run("/x", "createRuntime", "{\"id\":\"c1\",\"bundle\":\"/b\",\"pid\":0}"), 1);
+	assert_int_equal(run("/x", "createRuntime", "{\"id\":\"c1\",\"bundle\":\"/b\",\"pid\":0}"),
+			 1);
 	assert_printed("the state names no process");
 	assert_int_equal(run("/x", "createRuntime", "{\"id\":\"c1\",\"bundle\":\"/nonexistent\","
 						    "\"pid\":1}"), 1);

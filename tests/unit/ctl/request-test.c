@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Annotations, states and bundles: what the hook takes, and what it refuses before anything is done. */
+/*
+ * Annotations, states and bundles: what the hook takes, and what it refuses before anything is
+ * done.
+ */
 #include "cmocka-all.h"
 #include "ctl/oci-hook/bundle.h"
 #include "ctl/oci-hook/state.h"
@@ -64,15 +67,30 @@ static void assert_refused(const char *value)
 static void bad_syntax_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", ",", "=", "backend", "backend=memory", "mount=/data", "backend=memory,mount=/data,",
-		",backend=memory,mount=/data", "backend=memory,,mount=/data",
-		"backend=memory, mount=/data", " backend=memory,mount=/data",
-		"backend=memory,mount=/data ,x=", "backend=memory,mount=/data,x=",
-		"backend=memory,mount=/data,=x", "backend=,mount=/data", "backend=memory,mount=",
-		"backend=memory;mount=/data", "backend = memory,mount=/data",
-		"Backend=memory,mount=/data", "backend=memory,mount=/data,X=1",
-		"backend=memory,mount=/data,a-b=1", "backend=memory,mount=/data,../x=1",
-		"backend=memory,mount=/da\nta", "backend=memory,mount=/data,x=\x1b[2J",
+		"",
+		",",
+		"=",
+		"backend",
+		"backend=memory",
+		"mount=/data",
+		"backend=memory,mount=/data,",
+		",backend=memory,mount=/data",
+		"backend=memory,,mount=/data",
+		"backend=memory, mount=/data",
+		" backend=memory,mount=/data",
+		"backend=memory,mount=/data ,x=",
+		"backend=memory,mount=/data,x=",
+		"backend=memory,mount=/data,=x",
+		"backend=,mount=/data",
+		"backend=memory,mount=",
+		"backend=memory;mount=/data",
+		"backend = memory,mount=/data",
+		"Backend=memory,mount=/data",
+		"backend=memory,mount=/data,X=1",
+		"backend=memory,mount=/data,a-b=1",
+		"backend=memory,mount=/data,../x=1",
+		"backend=memory,mount=/da\nta",
+		"backend=memory,mount=/data,x=\x1b[2J",
 		"backend=memory,mount=/data,x=\x7f",
 	};
 
@@ -83,9 +101,11 @@ static void bad_syntax_is_refused(void **state)
 static void a_key_that_may_be_the_missing_one_misspelt_is_named(void **state)
 {
 	assert_refused("backend=memory,mont=/data,size=1M");
-	assert_string_equal(reason, "mount is missing, and 'mont' would be an option of the backend");
+	assert_string_equal(reason, "mount is missing, and 'mont' would be an option of the "
+				    "backend");
 	assert_refused("bakend=memory,mount=/data");
-	assert_string_equal(reason, "backend is missing, and 'bakend' would be an option of the backend");
+	assert_string_equal(reason, "backend is missing, and 'bakend' would be an option of the "
+				    "backend");
 	assert_refused("backend=memory");
 	assert_string_equal(reason, "mount is missing");
 }
@@ -129,9 +149,10 @@ static void bad_sizes_are_refused(void **state)
 static void bad_mounts_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"data", "./data", "/", "//", "/data/", "//data", "/data//x", "/.", "/..", "/data/..",
-		"/../etc", "/data/../../x", "/data/.", "/data/./x", "/proc", "/proc/sys", "/sys",
-		"/sys/fs/cgroup", "/dev", "/dev/shm",
+		"data",	    "./data",	 "/",	  "//",	       "/data/",  "//data",
+		"/data//x", "/.",	 "/..",	  "/data/..",  "/../etc", "/data/../../x",
+		"/data/.",  "/data/./x", "/proc", "/proc/sys", "/sys",	  "/sys/fs/cgroup",
+		"/dev",	    "/dev/shm",
 	};
 	char value[8192];
 
@@ -155,8 +176,8 @@ static void bad_mounts_are_refused(void **state)
 
 static void a_name_that_only_looks_forbidden_is_taken(void **state)
 {
-	static const char *const good[] = { "/process", "/system", "/device", "/...", "/a/..b", "/.x",
-					    "/data/proc" };
+	static const char *const good[] = { "/process", "/system", "/device",	"/...",
+					    "/a/..b",	"/.x",	   "/data/proc" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		char value[256];
@@ -170,8 +191,8 @@ static void a_name_that_only_looks_forbidden_is_taken(void **state)
 static void bad_names_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"../x", "/", "", ".", "..", ".hidden", "-x", "_x", "a/b", "a b", "a\x1b", "a\\x2f", "a%2f",
-		"\u00fc", "a:b", "a\n",
+		"../x", "/",   "",	".",	  "..",	  ".hidden", "-x",  "_x",
+		"a/b",	"a b", "a\x1b", "a\\x2f", "a%2f", "\u00fc",  "a:b", "a\n",
 	};
 	char key[300];
 
@@ -228,14 +249,15 @@ static void a_state_of_crun_and_one_of_runc_are_taken(void **unused)
 {
 	struct state state;
 
-	assert_int_equal(read_state("{\"ociVersion\":\"1.0\",\"id\":\"c1\",\"pid\":412,\"root\":\"/b/rootfs\","
-				    "\"bundle\":\"/b\",\"status\":\"created\",\"annotations\":{\"a\":\"b\"}}\n",
+	assert_int_equal(read_state("{\"ociVersion\":\"1.0\",\"id\":\"c1\",\"pid\":412,"
+				    "\"root\":\"/b/rootfs\",\"bundle\":\"/b\","
+				    "\"status\":\"created\",\"annotations\":{\"a\":\"b\"}}\n",
 				    &state), 0);
 	assert_string_equal(state.id, "c1");
 	assert_int_equal(state.pid, 412);
 	assert_string_equal(state.bundle, "/b");
-	assert_int_equal(read_state("{\"ociVersion\":\"1.0.2-dev\",\"id\":\"c1\",\"status\":\"stopped\","
-				    "\"bundle\":\"/b\"}", &state), 0);
+	assert_int_equal(read_state("{\"ociVersion\":\"1.0.2-dev\",\"id\":\"c1\","
+				    "\"status\":\"stopped\",\"bundle\":\"/b\"}", &state), 0);
 	assert_int_equal(state.pid, 0);
 }
 
@@ -303,7 +325,9 @@ static void a_bundles_volumes_come_in_the_order_of_their_mounts(void **unused)
 	assert_int_equal(read_bundle("{\"root\":{\"path\":\"rootfs\"},\"annotations\":{"
 				     "\"org.other\":\"x\","
 				     "\"io.dmuser.volume.b\":\"backend=memory,mount=/data/more\","
-				     "\"io.dmuser.volume.a.1\":\"backend=memory,mount=/data\"}}", &b), 0);
+				     "\"io.dmuser.volume.a.1\":\"backend=memory,mount=/data\"}}",
+				     &b),
+			 0);
 	assert_string_equal(b.rootfs, "/bundle/rootfs");
 	assert_int_equal(b.n_requests, 2);
 	assert_string_equal(b.requests[0].name, "a.1");
@@ -329,7 +353,8 @@ static void bad_bundles_are_refused(void **unused)
 		"{\"root\":{\"path\":\"r\"},\"annotations\":[]}",
 		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"io.dmuser.volume.a\":1}}",
 		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"io.dmuser.volume.a\":null}}",
-		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"io.dmuser.volume.a\":\"x\\u0000y\"}}",
+		"{\"root\":{\"path\":\"r\"},"
+		"\"annotations\":{\"io.dmuser.volume.a\":\"x\\u0000y\"}}",
 		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"io.dmuser.volume.../a\":"
 		"\"backend=memory,mount=/data\"}}",
 		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"io.dmuser.volune.a\":"

@@ -50,10 +50,10 @@ static void what_is_amiss_is_shown_with_its_common_cause(void **state)
 
 	is_shown(active, "0 0 1 0 0 0 0 0 0 0 0", "");
 	is_shown(active, "0 0 1 0 3 0 0 0 0 0 0",
-		 "  I/O errors   3 requests failed since it was made; dmesg may tell why, unless the file "
-		 "system of /srv/a\\x1b was full then");
-	is_shown("{\"state\":\"active\",\"options\":{\"path\":\"/dev/sdb\"}}", "0 0 1 0 3 0 0 0 0 0 0",
-		 "mostly /dev/sdb itself fails");
+		 "  I/O errors   3 requests failed since it was made; dmesg may tell why, unless "
+		 "the file system of /srv/a\\x1b was full then");
+	is_shown("{\"state\":\"active\",\"options\":{\"path\":\"/dev/sdb\"}}",
+		 "0 0 1 0 3 0 0 0 0 0 0", "mostly /dev/sdb itself fails");
 	is_shown(active, "0 0 1 0 0 0 0 0 0 0 2", "2 times, its worker did not answer in time");
 	is_shown(active, "0 0 1 0 0 0 1 0 0 0 0", "the worker's channel is broken, and I/O fails");
 	is_shown("{\"state\":\"degraded\"}", "0 0 1 0 0 1 0 0 0 0 0", "");

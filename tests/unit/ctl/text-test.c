@@ -169,7 +169,8 @@ static void a_table_aligns_characters_and_escapes_cells(void **state)
 
 static void a_word_that_was_meant_is_found(void **state)
 {
-	static const char *const words[] = { "create", "list", "release", "block-size", "size", "read-only" };
+	static const char *const words[] = { "create",	   "list", "release",
+					     "block-size", "size", "read-only" };
 	static const struct {
 		const char *word, *meant; /* NULL: nothing is near */
 	} cases[] = {
@@ -186,7 +187,8 @@ static void a_word_that_was_meant_is_found(void **state)
 
 		for (size_t j = 0; j < ARRAY_SIZE(words); j++)
 			nearest_offer(&n, words[j]);
-		if (cases[i].meant ? !n.best || strcmp(n.best, cases[i].meant) != 0 : n.best != NULL)
+		if (cases[i].meant ? !n.best || strcmp(n.best, cases[i].meant) != 0 :
+				     n.best != NULL)
 			fail_msg("'%s' gave '%s'", cases[i].word, n.best ? n.best : "nothing");
 	}
 }
@@ -203,7 +205,9 @@ static void a_shell_takes_any_text_for_one_word(void **state)
 
 static void json_is_one_value_and_nothing_else(void **state)
 {
-	static const char *const bad[] = { "", "{", "{} {}", "{}x", "{\"a\":1,}", "{\"a\":\"\xff\"}" };
+	static const char *const bad[] = {
+		"", "{", "{} {}", "{}x", "{\"a\":1,}", "{\"a\":\"\xff\"}"
+	};
 	struct json_object *object;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -47,23 +47,26 @@ static void what_is_to_be_done_can_be_typed(void **state)
 	is_next("{\"name\":\"a\",\"state\":\"degraded\"}",
 		"unmount it if it is mounted; dmuserctl release a, then create it again");
 	is_next("{\"name\":\"a\",\"state\":\"degraded\",\"container\":\"c\\u001b\"}",
-		"unmount it if it is mounted; dmuserctl release a --container c\\x1b, then create it again");
+		"unmount it if it is mounted; dmuserctl release a --container c\\x1b, then create "
+		"it again");
 	is_next("{\"name\":\"a\",\"state\":\"releasing\",\"error\":\"its device is kept open\"}",
 		"end what has it open, and it goes; dmuserctl release a says what to do");
-	snprintf(volume, sizeof(volume), "{\"name\":\"a\",\"state\":\"degraded\",\"owner\":%u}", geteuid());
+	snprintf(volume, sizeof(volume), "{\"name\":\"a\",\"state\":\"degraded\","
+					 "\"owner\":%u}", geteuid());
 	is_next(volume, "unmount it if it is mounted; dmuserctl release a, then create it again");
 	snprintf(volume, sizeof(volume), "{\"name\":\"a\",\"state\":\"degraded\",\"owner\":%u}",
 		 geteuid() + 1);
-	snprintf(expected, sizeof(expected), "unmount it if it is mounted; dmuserctl release a --owner %u, "
-		 "then create it again", geteuid() + 1);
+	snprintf(expected, sizeof(expected), "unmount it if it is mounted; dmuserctl release a "
+		 "--owner %u, then create it again", geteuid() + 1);
 	is_next(volume, expected);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_name_in_dev_mapper_is_the_one_that_the_kernel_has,
-						made_root_set_up, made_root_tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_name_in_dev_mapper_is_the_one_that_the_kernel_has, made_root_set_up,
+			made_root_tear_down),
 		cmocka_unit_test(what_is_to_be_done_can_be_typed),
 	};
 
