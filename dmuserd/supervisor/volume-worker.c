@@ -304,10 +304,30 @@ static void fill_request(const struct volume *v, struct spawner_request *ret)
 	snprintf(ret->group, sizeof(ret->group), "%s", v->group);
 }
 
+/* Nobody has put it there, or not as it is to be: another try would find the same. */
+static bool is_missing(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP || error == -EACCES;
+}
+
+static int fail_unopened(struct volume *v, int error, const char *path)
+{
+	const char *type = v->spec.backend->manifest.type;
+	char detail[sizeof(v->failure.reason)];
+
+	if (is_missing(error))
+		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
+				   "backend %s is not complete: %s: %s; install it again, or "
+				   "remove its manifest, %s.json",
+				   type, path, strerror(-error), type);
+	snprintf(detail, sizeof(detail), "%s: %s", path, strerror(-error));
+	return fail_worker(v, error, detail);
+}
+
 int volume_start_spawn(struct volume *v)
 {
-	const char *type = v->spec.backend->manifest.type, *unopened;
 	struct spawner_request request;
+	const char *unopened;
 	int r;
 
 	fill_request(v, &request);
@@ -315,10 +335,7 @@ int volume_start_spawn(struct volume *v)
 			 volume_in_usec(v, volume_settings(v)->worker_start_timeout_ms),
 			 &unopened);
 	if (r < 0 && unopened)
-		return volume_fail(v, FAILURE_BACKEND_FAILED, NULL,
-				   "backend %s is not complete: %s: %s; install it again, or "
-				   "remove its manifest, %s.json",
-				   type, unopened, strerror(-r), type);
+		return fail_unopened(v, r, unopened);
 	return r < 0 ? fail_worker(v, r, strerror(-r)) : STEP_PENDING;
 }
 

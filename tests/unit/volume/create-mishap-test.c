@@ -5,11 +5,13 @@
  */
 #include "tests/unit/volume/fake-world.h"
 #include "util/cleanup.h"
+#include "util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* What goes wrong, what comes of it, and in which words. */
@@ -151,6 +153,39 @@ static void each_mishap_is_told_and_leaves_nothing(void **state)
 			uid_pool_release(world->m.volumes->uids, 1900000000);
 		assert_int_equal(world_teardown(state), 0);
 	}
+}
+
+/* Sets the limit so that n more descriptors can be had, and returns what it was. */
+static struct rlimit leave_descriptors(size_t n)
+{
+	struct rlimit before, few;
+	int fds[8];
+
+	assert_true(n < ARRAY_SIZE(fds));
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	for (size_t i = 0; i <= n; i++)
+		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	few = (struct rlimit){ .rlim_cur = (rlim_t)fds[n], .rlim_max = before.rlim_max };
+	fd_close_many(fds, n + 1);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
+	return before;
+}
+
+/* Installing it again would change nothing. */
+static void a_backend_is_not_called_incomplete_for_want_of_a_descriptor(void **state)
+{
+	struct volume_spec spec = spec_of("data", "broken", MIB);
+	struct rlimit before;
+	struct caller c;
+
+	assert_int_equal(create(&c, &spec, NULL, 0), 0);
+	/* Its worker's sockets. */
+	before = leave_descriptors(3);
+	run_until_flag(world->m.event, &c.done);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	assert_int_equal(c.failure.kind, FAILURE_BACKEND_FAILED);
+	assert_string_equal(c.failure.reason, "spawn: /nonexistent/dmuser-backend-broken: Too "
+					      "many open files");
 }
 
 static void after_a_mishap_the_next_creation_works(void **state)
@@ -338,6 +373,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(all_who_wait_for_a_creation_hear_of_its_failure),
 		cmocka_unit_test(each_mishap_is_told_and_leaves_nothing),
+		WORLD_TEST(a_backend_is_not_called_incomplete_for_want_of_a_descriptor),
 		WORLD_TEST(after_a_mishap_the_next_creation_works),
 		WORLD_TEST(the_uid_of_a_process_that_nobody_can_name_is_not_given_again),
 		WORLD_TEST(memory_that_the_machine_does_not_have_is_refused),
