@@ -125,7 +125,7 @@ static int take_options(const struct parser_manifest *manifest, const struct par
 	return 0;
 }
 
-static bool has_resource(const struct parser_manifest *manifest, uint32_t kind)
+bool backend_has_resource(const struct parser_manifest *manifest, uint32_t kind)
 {
 	for (size_t i = 0; i < manifest->n_resources; i++) {
 		if (manifest->resources[i] == kind)
@@ -137,7 +137,8 @@ static bool has_resource(const struct parser_manifest *manifest, uint32_t kind)
 /* A file does. But memory is counted as large as the volume, before anything is opened. */
 static bool has_size_of_its_own(const struct parser_manifest *manifest)
 {
-	return has_resource(manifest, MANIFEST_FILE) && !has_resource(manifest, MANIFEST_MEMFD);
+	return backend_has_resource(manifest, MANIFEST_FILE) &&
+	       !backend_has_resource(manifest, MANIFEST_MEMFD);
 }
 
 static int take_size(const struct parser_manifest *manifest, const struct parser_create *create,

@@ -66,3 +66,5 @@ void backends_cancel(struct manager *m, const void *userdata);
  */
 int backend_validate(const struct backend *backend, const struct parser_create *create,
 		     struct volume_spec *ret_spec, struct failure *failure);
+/* Whether its volumes have one of that kind: MANIFEST_MEMFD, MANIFEST_FILE. */
+bool backend_has_resource(const struct parser_manifest *manifest, uint32_t kind);

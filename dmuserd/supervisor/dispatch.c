@@ -8,7 +8,6 @@
  */
 #include "dmuserd/supervisor/dispatch-internal.h"
 #include "dmuserd/supervisor/backend.h"
-#include "dmuserd/supervisor/backing.h"
 #include "dmuserd/supervisor/interface.h"
 #include "dmuserd/supervisor/lease.h"
 #include "dmuserd/supervisor/process.h"
@@ -206,20 +205,19 @@ static const char *container_of(const struct parser_create *asked)
  * and would be refused next (volume-create.c).
  */
 static void add_limit_of_memory(const struct settings *s, const struct backend *backend,
-				uint32_t block_size, struct failure *failure)
+				const struct parser_create *asked, struct failure *failure)
 {
-	uint64_t set = s->memory_volume_bytes_max, max = set > 0 ? set : backing_memory_total();
+	struct memory_limit limit = usage_memory_limit(s, asked->block_size ?: BLOCK_SIZE_DEFAULT);
 	size_t used = strlen(failure->reason);
 
-	max -= max % (block_size ?: BLOCK_SIZE_DEFAULT);
-	if (failure->kind != FAILURE_INVALID_SIZE || !usage_is_memory(backend) ||
-	    max < failure->min_size_bytes || max >= failure->max_size_bytes)
+	if (failure->kind != FAILURE_INVALID_SIZE ||
+	    !backend_has_resource(&backend->manifest, MANIFEST_MEMFD) ||
+	    limit.max_bytes < failure->min_size_bytes || limit.max_bytes >= failure->max_size_bytes)
 		return;
-	failure->max_size_bytes = max;
-	snprintf(failure->reason + used, sizeof(failure->reason) - used, "; here %s %" PRIu64,
-		 set > 0 ? "memory_volume_bytes_max in dmuserd.conf allows" :
-			   "the machine's memory has",
-		 max);
+	failure->max_size_bytes = limit.max_bytes;
+	if (asked->size_bytes > limit.max_bytes)
+		snprintf(failure->reason + used, sizeof(failure->reason) - used, "; %s %" PRIu64,
+			 limit.words, limit.max_bytes);
 }
 
 /* What is asked for, as far as it can be judged without doing anything. */
@@ -237,7 +235,7 @@ static int specify(struct connection *c, const struct parser_create *asked, stru
 				   "no backend of that name is installed");
 	r = backend_validate(backend, asked, ret_spec, failure);
 	if (r < 0) {
-		add_limit_of_memory(&m->settings, backend, asked->block_size, failure);
+		add_limit_of_memory(&m->settings, backend, asked, failure);
 		return r;
 	}
 	ret_spec->owner = peer->uid;

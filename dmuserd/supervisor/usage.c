@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Counting what volumes use up; see usage.h. Makes no system call. */
+/* Counting what volumes use up, and how much memory there is for them; see usage.h. */
 #include "dmuserd/supervisor/usage.h"
 #include "dmuserd/supervisor/backend.h"
+#include "dmuserd/supervisor/backing.h"
 
 uint64_t usage_memory(const struct volume_spec *spec)
 {
@@ -19,15 +20,22 @@ uint64_t usage_memory(const struct volume_spec *spec)
 	return bytes;
 }
 
-bool usage_is_memory(const struct backend *backend)
+struct memory_limit usage_memory_limit(const struct settings *s, uint32_t block_size)
 {
-	const struct parser_manifest *m = &backend->manifest;
+	struct memory_limit limit = {
+		.max_bytes = s->memory_volume_bytes_max,
+		.words = "memory_volume_bytes_max in dmuserd.conf allows",
+		.is_set = s->memory_volume_bytes_max > 0,
+	};
 
-	for (size_t i = 0; i < m->n_resources; i++) {
-		if (m->resources[i] == MANIFEST_MEMFD)
-			return true;
+	if (!limit.is_set) {
+		limit.max_bytes = backing_memory_total();
+		limit.words = "this machine has";
 	}
-	return false;
+	if (limit.max_bytes == 0)
+		limit.max_bytes = UINT64_MAX;
+	limit.max_bytes -= limit.max_bytes % block_size;
+	return limit;
 }
 
 struct volume_usage usage_of(struct manager *m, uid_t uid)

@@ -7,6 +7,7 @@
  * before the worker serves it, so that nobody who looks at a new device can hang on it.
  */
 #include "dmuserd/supervisor/log.h"
+#include "dmuserd/supervisor/usage.h"
 #include "dmuserd/supervisor/volume-internal.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
@@ -147,17 +148,25 @@ static uint64_t smallest_size(const struct volume *v)
 	return (v->spec.backend->manifest.min_size_bytes + block - 1) / block * block;
 }
 
-/* With what the backend serves and this machine does not. */
+static uint64_t largest_size(const struct volume *v)
+{
+	uint64_t max = v->spec.backend->manifest.max_size_bytes;
+
+	return max - max % v->spec.block_size;
+}
+
+/* With what the backend serves and this machine does not. max_bytes: whole blocks. */
 static int fail_memory_size(struct volume *v, uint64_t max_bytes, int r)
 {
 	v->failure.min_size_bytes = smallest_size(v);
-	v->failure.max_size_bytes = max_bytes - max_bytes % v->spec.block_size;
+	v->failure.max_size_bytes = max_bytes;
 	return r;
 }
 
 /* No size at all could be asked for instead. */
-static int fail_every_size(struct volume *v, uint64_t max_bytes)
+static int fail_every_size(struct volume *v)
 {
+	uint64_t max_bytes = volume_settings(v)->memory_volume_bytes_max;
 	int r = volume_fail(v, FAILURE_QUOTA_EXCEEDED, "memory_volume_bytes",
 			    "memory_volume_bytes_max in dmuserd.conf allows %" PRIu64 " bytes, and a volume of "
 			    "backend %s has at least %" PRIu64, max_bytes, v->spec.backend->manifest.type,
@@ -171,22 +180,18 @@ static int fail_every_size(struct volume *v, uint64_t max_bytes)
 /* A sparse memory file may have any size; that it cannot be filled would only turn out in use. */
 static int check_memory_size(struct volume *v)
 {
-	uint64_t total = backing_memory_total(), max = volume_settings(v)->memory_volume_bytes_max;
+	struct memory_limit limit = usage_memory_limit(volume_settings(v), v->spec.block_size);
 
-	if (max > 0 && max < smallest_size(v))
-		return fail_every_size(v, max);
-	if (max > 0 && v->size_bytes > max)
-		return fail_memory_size(v, max,
-			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
-				    "a volume of %" PRIu64 " bytes in memory, and memory_volume_bytes_max in "
-				    "dmuserd.conf allows %" PRIu64, v->size_bytes, max));
-	if (max == 0 && total > 0 && v->size_bytes > total)
-		return fail_memory_size(v, total,
-			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
-				    "a volume of %" PRIu64 " bytes in memory, and this machine has %" PRIu64
-				    " (memory_volume_bytes_max in dmuserd.conf could allow it)",
-				    v->size_bytes, total));
-	return 0;
+	if (limit.is_set && limit.max_bytes < smallest_size(v))
+		return fail_every_size(v);
+	if (v->size_bytes <= limit.max_bytes)
+		return 0;
+	return fail_memory_size(v, limit.max_bytes,
+		volume_fail(v, FAILURE_INVALID_SIZE, NULL,
+			    "a volume of %" PRIu64 " bytes in memory, and %s %" PRIu64 "%s",
+			    v->size_bytes, limit.words, limit.max_bytes,
+			    limit.is_set ? "" : " (memory_volume_bytes_max in dmuserd.conf "
+						"could allow it)"));
 }
 
 static int open_memory(struct volume *v)
@@ -199,7 +204,7 @@ static int open_memory(struct volume *v)
 	snprintf(name, sizeof(name), "dmuser-%s", v->uuid);
 	r = backing_open_memory(name, v->size_bytes, &v->resources[v->n_resources]);
 	if (r < 0)
-		return fail_memory_size(v, v->spec.backend->manifest.max_size_bytes,
+		return fail_memory_size(v, largest_size(v),
 			volume_fail(v, FAILURE_INVALID_SIZE, NULL,
 				    "this machine cannot have %" PRIu64 " bytes of memory in one piece: %s",
 				    v->size_bytes, strerror(-r)));

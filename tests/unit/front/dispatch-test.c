@@ -359,19 +359,24 @@ static void a_size_beyond_the_backends_is_told_what_there_is_here(void **state)
 	struct parser_message *m = says_create("v", true);
 
 	m->create.size_bytes = 2ull << 40;
-	says(&a, m, "the largest that backend memory serves has 1099511627776\",\"min\":512,"
+	says(&a, m, "the largest that backend memory serves has 1099511627776\",\"min\":1024,"
 		    "\"max\":1099511627776}");
 	fake_memory_total = (8ull << 30) + 1000;
 	m = says_create("v", true);
 	m->create.size_bytes = 2ull << 40;
 	m->create.block_size = 4096;
-	says(&a, m, "1099511627776; here the machine's memory has 8589934592\",\"min\":512,"
+	says(&a, m, "1099511627776; this machine has 8589934592\",\"min\":1024,"
 		    "\"max\":8589934592}");
 	stage.m.settings.memory_volume_bytes_max = 65536;
 	m = says_create("v", true);
 	m->create.size_bytes = 2ull << 40;
-	says(&a, m, "1099511627776; here memory_volume_bytes_max in dmuserd.conf allows 65536\","
-		    "\"min\":512,\"max\":65536}");
+	says(&a, m, "1099511627776; memory_volume_bytes_max in dmuserd.conf allows 65536\","
+		    "\"min\":1024,\"max\":65536}");
+	/* How much memory there is has nothing to do with one that is too small. */
+	m = says_create("v", true);
+	m->create.size_bytes = 512;
+	says(&a, m, "the smallest that backend memory serves has 1024\",\"min\":1024,"
+		    "\"max\":65536}");
 	/* Nothing is served then: that is its own error. */
 	stage.m.settings.memory_volume_bytes_max = 100;
 	m = says_create("v", true);

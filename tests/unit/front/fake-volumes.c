@@ -21,7 +21,7 @@ struct volume {
 };
 
 const struct backend fake_memory = {
-	.manifest = { .type = "memory", .min_size_bytes = 512, .max_size_bytes = 1ull << 40,
+	.manifest = { .type = "memory", .min_size_bytes = 1024, .max_size_bytes = 1ull << 40,
 		      .n_threads = 1, .n_resources = 1, .resources = { MANIFEST_MEMFD } },
 };
 
