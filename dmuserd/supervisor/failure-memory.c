@@ -38,41 +38,78 @@ static struct remembered_failure *find(struct failure_memory *memory, uid_t owne
 	return NULL;
 }
 
-static struct remembered_failure *older(struct remembered_failure *a, struct remembered_failure *b)
+/* One owner's: how many, and the oldest of them. */
+static size_t count(struct failure_memory *memory, uid_t owner,
+		    struct remembered_failure **ret_oldest)
 {
-	return a && a->number < b->number ? a : b;
+	struct remembered_failure *oldest = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < FAILURE_MEMORY_MAX; i++) {
+		struct remembered_failure *f = &memory->entries[i];
+
+		if (!is_kept(f) || f->owner != owner)
+			continue;
+		if (!oldest || f->number < oldest->number)
+			oldest = f;
+		n++;
+	}
+	*ret_oldest = oldest;
+	return n;
 }
 
-/* Those who share a part of the memory: root alone, or all others. */
-static bool is_of_same_part(const struct remembered_failure *f, uid_t owner)
+/* Where there is some that is not kept for root. */
+static struct remembered_failure *find_unused(struct failure_memory *memory, uid_t owner)
 {
-	return is_kept(f) && (f->owner == 0) == (owner == 0);
-}
-
-static struct remembered_failure *find_room(struct failure_memory *memory, uid_t owner)
-{
-	struct remembered_failure *oldest = NULL, *oldest_of_owner = NULL, *unused = NULL;
-	size_t n = 0, n_of_owner = 0;
+	struct remembered_failure *unused = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < FAILURE_MEMORY_MAX; i++) {
 		struct remembered_failure *f = &memory->entries[i];
 
 		if (!is_kept(f))
 			unused = f;
-		if (!is_of_same_part(f, owner))
-			continue;
-		oldest = older(oldest, f);
-		n++;
-		if (f->owner != owner)
-			continue;
-		oldest_of_owner = older(oldest_of_owner, f);
-		n_of_owner++;
+		else
+			n += (f->owner == 0) == (owner == 0);
 	}
-	if (owner != 0 && n_of_owner >= FAILURE_MEMORY_PER_UID_MAX)
-		return oldest_of_owner;
 	if (n >= (owner == 0 ? FAILURE_MEMORY_ROOT_MAX : FAILURE_MEMORY_OTHERS_MAX))
-		return oldest;
+		return NULL;
 	return unused;
+}
+
+/* Others than root: the one who has the most. Whoever fails seldom is not pushed out. */
+static struct remembered_failure *oldest_of_the_most(struct failure_memory *memory)
+{
+	struct remembered_failure *found = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < FAILURE_MEMORY_MAX; i++) {
+		const struct remembered_failure *f = &memory->entries[i];
+		struct remembered_failure *oldest;
+		size_t n;
+
+		if (!is_kept(f) || f->owner == 0)
+			continue;
+		n = count(memory, f->owner, &oldest);
+		if (n < most || (n == most && oldest->number > found->number))
+			continue;
+		found = oldest;
+		most = n;
+	}
+	return found;
+}
+
+static struct remembered_failure *find_room(struct failure_memory *memory, uid_t owner)
+{
+	struct remembered_failure *oldest, *unused;
+	size_t n = count(memory, owner, &oldest);
+
+	if (owner != 0 && n >= FAILURE_MEMORY_PER_UID_MAX)
+		return oldest;
+	unused = find_unused(memory, owner);
+	if (unused)
+		return unused;
+	return owner == 0 ? oldest : oldest_of_the_most(memory);
 }
 
 void failure_memory_keep(struct failure_memory *memory, uid_t owner, const char *container,

@@ -46,7 +46,7 @@ struct failure_memory {
 /*
  * Keeps the failure of one volume, in place of an earlier one of the same owner, container (NULL: none) and
  * name. Where there is no room, the oldest goes: the owner's own if it has as many as one may have,
- * and never root's for others.
+ * that of whoever has the most if all others together do, and never root's for others.
  */
 void failure_memory_keep(struct failure_memory *memory, uid_t owner, const char *container,
 			 const char *name, const char *text, uint64_t now_usec);

@@ -103,6 +103,30 @@ static void the_oldest_makes_room_when_all_is_full(void **state)
 		assert_true(tells(uid, NULL, "v", 0));
 }
 
+/* Eight who have all that one may have. */
+static void whoever_fails_seldom_is_not_pushed_out_by_those_who_often_do(void **state)
+{
+	const uid_t often = 2 + FAILURE_MEMORY_OTHERS_MAX / FAILURE_MEMORY_PER_UID_MAX;
+	char name[16];
+
+	failure_memory_keep(&memory, 1, NULL, "seldom", "why", 0);
+	for (uid_t uid = 2; uid < often; uid++) {
+		for (int i = 0; i < FAILURE_MEMORY_PER_UID_MAX; i++) {
+			snprintf(name, sizeof(name), "v%d", i);
+			failure_memory_keep(&memory, uid, NULL, name, "why", 0);
+		}
+	}
+	assert_true(tells(1, NULL, "seldom", 0));
+	/* He makes room who has had the most, and the longest. */
+	assert_false(tells(2, NULL, "v0", 0));
+	assert_true(tells(2, NULL, "v1", 0));
+	assert_true(tells(3, NULL, "v0", 0));
+	failure_memory_keep(&memory, often, NULL, "v", "why", 0);
+	assert_true(tells(often, NULL, "v", 0));
+	assert_true(tells(2, NULL, "v1", 0));
+	assert_false(tells(3, NULL, "v0", 0));
+}
+
 /* Under a runtime all containers are root's, and each start is another one. */
 static void roots_are_kept_by_the_hundred_and_not_pushed_out_by_others(void **state)
 {
@@ -145,6 +169,8 @@ int main(void)
 		cmocka_unit_test_setup(an_hour_ends_it, begin),
 		cmocka_unit_test_setup(nobody_is_remembered_for_more_than_his_share, begin),
 		cmocka_unit_test_setup(the_oldest_makes_room_when_all_is_full, begin),
+		cmocka_unit_test_setup(whoever_fails_seldom_is_not_pushed_out_by_those_who_often_do,
+				       begin),
 		cmocka_unit_test_setup(roots_are_kept_by_the_hundred_and_not_pushed_out_by_others,
 				       begin),
 		cmocka_unit_test_setup(long_words_are_cut, begin),
