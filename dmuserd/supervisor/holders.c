@@ -187,6 +187,19 @@ static bool is_path_of(char *path, dev_t devno, const char *name)
 }
 
 /*
+ * Ends the line behind its path, and returns whether that leads to a device. A file is none, and its
+ * file system may not answer.
+ */
+static bool end_path(char *line)
+{
+	char *end = line + strcspn(line, " \t\n"), *type = end + strspn(end, " \t");
+	bool is_file = strncmp(type, "file", strlen("file")) == 0;
+
+	*end = '\0';
+	return !is_file;
+}
+
+/*
  * Swap space is open for the kernel alone: no process has it, and no device lies on it. It is told by
  * the node that stays as long as the device does, with which swapoff works.
  */
@@ -199,7 +212,8 @@ static void scan_swaps(struct scan *s)
 
 	read_name(s->devno, name, sizeof(name));
 	while (f && getline(&line, &capacity, f) > 0) {
-		line[strcspn(line, " \t\n")] = '\0';
+		if (!end_path(line))
+			continue;
 		proc_unescape(line);
 		if (is_path_of(line, s->devno, name))
 			add(s, "swap /dev/dm-%u", minor(s->devno));
@@ -217,10 +231,11 @@ static void child(int link, const void *arg)
 	for (size_t i = 0; i < s.request->n_volumes; i++)
 		add(&s, "%s", s.request->volumes[i].text);
 	scan_stacked(&s);
-	scan_swaps(&s);
 	while (proc && s.found.n < RELEASE_HOLDERS_MAX && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			scan_process(&s, dirfd(proc), entry->d_name);
+	/* Last, as it alone follows paths. */
+	scan_swaps(&s);
 	errand_send(link, &s.found, sizeof(s.found), -EBADF);
 }
 

@@ -94,7 +94,10 @@ static void what_nobody_has_is_held_by_nobody(void **state)
 	assert_int_equal(t.holders.n, 0);
 }
 
-/* In a mount namespace of the test's own, where /proc/swaps is a file that it wrote. */
+/*
+ * In a mount namespace of the test's own, where /proc/swaps is a file that it wrote. What is swapped
+ * to as a file is no device, and is not even looked at.
+ */
 static void swap_space_is_told_with_what_ends_it(void **state)
 {
 	char node[300], swaps[300], *directory;
@@ -113,7 +116,8 @@ static void swap_space_is_told_with_what_ends_it(void **state)
 	assert_non_null(f);
 	fprintf(f, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 		   "/dev/null                               partition\t8\t\t0\t\t-2\n"
-		   "%s/a\\040b  partition\t8\t\t0\t\t-3\n", directory);
+		   "%s/a\\040b  file\t\t8\t\t0\t\t-4\n"
+		   "%s/a\\040b  partition\t8\t\t0\t\t-3\n", directory, directory);
 	fclose(f);
 	assert_return_code(mount(swaps, "/proc/swaps", NULL, MS_BIND, NULL), errno);
 	look_for(makedev(4095, 1048575));
