@@ -20,6 +20,9 @@
 #define DEADLINE_USEC UINT64_C(20000000)
 #define REASON_SIZE (PARSER_TEXT_SIZE + 64)
 
+_Static_assert(WORKER_BASE_BYTES == 2048 * 1024 && WORKER_THREAD_BYTES == 256 * 1024 &&
+	       WORKER_REQUEST_BYTES == 1024 * 1024, "dmuser-backend(7) names these sizes");
+
 struct backend_load {
 	struct manager *m;
 	char type[NAME_BACKEND_MAX + 1];
@@ -74,7 +77,8 @@ static void take_manifest(struct backend_load *l, const struct parser_manifest *
 	}
 	snprintf(reason, sizeof(reason),
 		 "field \"memory_max_bytes\" must be at least %" PRIu64
-		 ": 2 MiB for the program, and 1.25 MiB for each thread", least);
+		 ": %u KiB for the program, and %u KiB for each thread", least,
+		 WORKER_BASE_BYTES / 1024, (WORKER_THREAD_BYTES + WORKER_REQUEST_BYTES) / 1024);
 	fail(l, -EINVAL, reason);
 }
 

@@ -6,6 +6,7 @@
 #include "util/fd.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/socket.h>
 
 static struct {
@@ -24,8 +25,7 @@ static void on_loaded(void *userdata, int error, const struct parser_manifest *m
 	snprintf(outcome.reason, sizeof(outcome.reason), "%s", reason ? reason : "");
 }
 
-/* 2 MiB, and 1.25 for the thread. */
-#define LEAST_FOR_ONE 3407872
+#define LEAST_FOR_ONE worker_memory_needed(1, 1)
 
 static struct parser_message manifest_with(uint32_t n_threads, uint64_t memory_max_bytes)
 {
@@ -69,25 +69,32 @@ static void a_sound_manifest_is_taken(void **state)
 	assert_int_equal(outcome.error, 0);
 }
 
-static void too_little_memory_for_any_worker_is_refused_with_the_least(void **state)
+static void assert_refused(uint32_t n_threads, uint64_t memory_max_bytes)
 {
-	struct parser_message message = manifest_with(1, 4096);
+	struct parser_message message = manifest_with(n_threads, memory_max_bytes);
+	char words[128];
 
 	load(&message);
 	assert_int_equal(outcome.error, -EINVAL);
 	assert_false(outcome.has_manifest);
-	assert_string_equal(outcome.reason,
-			    "field \"memory_max_bytes\" must be at least 3407872: 2 MiB for the "
-			    "program, and 1.25 MiB for each thread");
-	message = manifest_with(4, (7 << 20) - 1);
-	load(&message);
-	assert_int_equal(outcome.error, -EINVAL);
-	assert_non_null(strstr(outcome.reason, "at least 7340032"));
+	snprintf(words, sizeof(words), "must be at least %" PRIu64 ": ",
+		 worker_memory_needed(n_threads, n_threads));
+	assert_non_null(strstr(outcome.reason, words));
+}
+
+static void too_little_memory_for_any_worker_is_refused_with_the_least(void **state)
+{
+	uint64_t least = worker_memory_needed(4, 4), base = worker_memory_needed(0, 0);
+	char words[128];
+
+	assert_refused(1, 4096);
+	assert_refused(4, least - 1);
 	/* All buffers and nothing else. */
-	message = manifest_with(64, 64 << 20);
-	load(&message);
-	assert_int_equal(outcome.error, -EINVAL);
-	assert_non_null(strstr(outcome.reason, "at least 85983232"));
+	assert_refused(64, 64 << 20);
+	/* The words are as good as the number. */
+	snprintf(words, sizeof(words), ": %" PRIu64 " KiB for the program, and %" PRIu64
+		 " KiB for each thread", base / 1024, (least - base) / 4 / 1024);
+	assert_non_null(strstr(outcome.reason, words));
 }
 
 static void a_manifest_of_another_backend_is_refused_before_its_numbers(void **state)
