@@ -432,10 +432,30 @@ static void on_child(void *userdata, const struct spawner_reply *told, int pidfd
 	TAILQ_INSERT_TAIL(&a->children, c, entry);
 }
 
+static void forget_children(struct adoption *a)
+{
+	struct child *c;
+
+	while ((c = TAILQ_FIRST(&a->children))) {
+		TAILQ_REMOVE(&a->children, c, entry);
+		closep(&c->pidfd);
+		free(c);
+	}
+}
+
 static void on_listed(void *userdata, int error)
 {
 	struct adoption *a = userdata;
 
+	/* It is there, and slow, as the next supervisor's would be: nothing is gained by ending. */
+	if (error == -ETIMEDOUT) {
+		log_print(LOG_WARNING, "the spawner does not say which workers there are; it is "
+				       "asked again");
+		forget_children(a);
+		error = spawner_list(a->set->manager->spawner, on_child, on_listed, a);
+		if (error == 0)
+			return;
+	}
 	if (error < 0) {
 		give_up(a, error, "the spawner's list");
 		return;
@@ -467,16 +487,10 @@ int volumes_adopt(struct volumes *set)
 
 void volumes_adopt_free(struct adoption *a)
 {
-	struct child *c;
-
 	if (!a)
 		return;
 	dm_cancel(a->dm_call);
-	while ((c = TAILQ_FIRST(&a->children))) {
-		TAILQ_REMOVE(&a->children, c, entry);
-		closep(&c->pidfd);
-		free(c);
-	}
+	forget_children(a);
 	free(a->targets);
 	free(a);
 }

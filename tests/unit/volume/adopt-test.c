@@ -556,6 +556,20 @@ static void a_stray_socket_is_removed(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void a_spawner_that_is_slow_is_asked_again(void **state)
+{
+	struct caller c;
+	char uuid[40];
+
+	new_volume(&c, uuid);
+	world->list_error = -ETIMEDOUT;
+	world_restart();
+	run_until_state(find_data(), VOLUME_ACTIVE);
+	assert_int_equal(world->list_error, 0);
+	assert_int_equal(world_n_children_alive(), 1);
+	release_and_wait(&c, find_data());
+}
+
 static int loop_until_exit(void)
 {
 	/* sd_event_loop() returns what sd_event_exit() was told. */
@@ -660,6 +674,7 @@ int main(void)
 		WORLD_TEST(a_device_that_cannot_be_removed_yet_does_not_keep_others_waiting),
 		WORLD_TEST(a_backend_that_is_not_installed_any_more_still_has_a_name),
 		WORLD_TEST(a_stray_socket_is_removed),
+		WORLD_TEST(a_spawner_that_is_slow_is_asked_again),
 		cmocka_unit_test(what_cannot_be_known_is_not_guessed),
 		WORLD_TEST(without_device_mapper_and_without_volumes_a_supervisor_starts),
 	};

@@ -165,7 +165,9 @@ static void tell_spawned(struct answer *a)
 
 static void tell_list(struct answer *a)
 {
-	for (struct world_child *c = world->children; a->error == 0 && c; c = c->next) {
+	bool tells = a->error == 0 || a->error == -ETIMEDOUT;
+
+	for (struct world_child *c = world->children; tells && c; c = c->next) {
 		struct spawner_reply told = {
 			.role = SPAWNER_WORKER,
 			.pid = c->pid,
@@ -276,6 +278,8 @@ int spawner_list(struct spawner_link *link, spawner_child_fn child, spawner_list
 	a->listed = listed;
 	a->userdata = userdata;
 	a->error = world->list_error;
+	if (a->error == -ETIMEDOUT)
+		world->list_error = 0;
 	assert_return_code(sd_event_add_defer(world->m.event, &a->source, on_deferred, a), 0);
 	return 0;
 }

@@ -93,7 +93,7 @@ struct world {
 	bool gate_closed;
 	unsigned int kills_lost; /* how many more, as without a link to the spawner */
 	bool oom_kills; /* whoever is killed, is for want of memory */
-	int list_error;
+	int list_error; /* -ETIMEDOUT: once, and all but the last word of it comes in time */
 	int sole_error; /* to lock device-mapper's control node */
 
 	/* What was seen. */
