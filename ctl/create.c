@@ -367,7 +367,8 @@ static int hold_lease(struct context *context, int signals)
 		if (polled[2].revents) {
 			circumstances_read(&c);
 			fprintf(stderr,
-				"dmuserctl: dmuserd closed the connection; the volume is released\n"
+				"dmuserctl: dmuserd closed the connection: the volume goes, at the latest when dmuserd "
+				"runs again\n"
 				"  hint: %s\n", circumstances_log(&c));
 			return EXIT_UNREACHABLE;
 		}
