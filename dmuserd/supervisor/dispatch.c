@@ -293,10 +293,6 @@ static void answer_not_created(struct connection *c, const struct parser_create 
 	uid_t owner = connection_peer(c)->uid;
 	char text[FAILURE_MEMORY_TEXT_SIZE];
 
-	if (failure->kind == FAILURE_AMBIGUOUS_NAME) {
-		answer_ambiguous(c, owner, asked->name, failure);
-		return;
-	}
 	if (failure_outlasts(failure)) {
 		failure_describe(failure, text, sizeof(text));
 		failure_memory_keep(&m->failures, owner, container_of(asked), asked->name, text,
