@@ -344,10 +344,16 @@ static void answer_child(uint64_t serial, const char *name, bool alive, int stat
 	answer(&reply, alive);
 }
 
+static void answer_listed(const struct spawner_request *request)
+{
+	struct spawner_reply reply = make(SPAWNER_LISTED, request->serial, "");
+
+	answer(&reply, false);
+}
+
 static void a_list_tells_the_living_and_the_dead(void **state)
 {
 	struct spawner_request list;
-	struct spawner_reply reply;
 
 	assert_int_equal(spawner_list(t.link, on_child, on_listed, NULL), 0);
 	list = asked(SPAWNER_LIST, "");
@@ -358,8 +364,7 @@ static void a_list_tells_the_living_and_the_dead(void **state)
 	assert_int_equal(told.children, 2);
 	assert_int_equal(told.child.status, 0x100);
 	assert_false(told.pidfd);
-	reply = make(SPAWNER_LISTED, list.serial, "");
-	answer(&reply, false);
+	answer_listed(&list);
 	assert_int_equal(told.listed, 1);
 	assert_int_equal(told.listed_error, 0);
 
@@ -484,7 +489,6 @@ static void accept_again(void)
 static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
 {
 	struct spawner_request request, list;
-	struct spawner_reply reply;
 
 	spawn("w1");
 	request = asked(SPAWNER_SPAWN, "w1");
@@ -509,8 +513,7 @@ static void a_lost_spawner_answers_everybody_and_is_looked_for(void **state)
 	/* Nobody has heard that this one was started. */
 	answer_child(list.serial, "w2", true, 0);
 	asked(SPAWNER_KILL, "w2");
-	reply = make(SPAWNER_LISTED, list.serial, "");
-	answer(&reply, false);
+	answer_listed(&list);
 	spawn("w3");
 	asked(SPAWNER_SPAWN, "w3");
 }
@@ -577,13 +580,6 @@ static void list(void)
 	assert_int_equal(spawner_list(t.link, on_child, on_listed, NULL), 0);
 }
 
-static void answer_listed(const struct spawner_request *request)
-{
-	struct spawner_reply reply = make(SPAWNER_LISTED, request->serial, "");
-
-	answer(&reply, false);
-}
-
 /* It dies each time, right after its start; that says nothing of its version. */
 static void a_spawner_that_hangs_up_time_and_again_is_only_lost(void **state)
 {
@@ -637,14 +633,12 @@ static void a_list_that_nobody_is_left_to_answer_fails(void **state)
 static void one_that_is_held_outlives_a_new_connection(void **state)
 {
 	struct spawner_request request;
-	struct spawner_reply reply;
 
 	list();
 	request = asked(SPAWNER_LIST, "");
 	answer_child(request.serial, "w1", true, 0);
 	answer_child(request.serial, "w2", true, 0);
-	reply = make(SPAWNER_LISTED, request.serial, "");
-	answer(&reply, false);
+	answer_listed(&request);
 	assert_int_equal(spawner_hold(t.link, "w1"), 0);
 	assert_int_equal(spawner_hold(t.link, "w3"), -ESRCH);
 	hang_up();
