@@ -34,15 +34,16 @@ int requests_allocate(struct dmuser_worker *worker)
 		free(requests);
 		return -ENOMEM;
 	}
-	/*
-	 * A huge page would be two buffers whole, cleared for the first request however small, and locked. Where all
-	 * is taken anyway it does no harm. A kernel that has none refuses, which is as good.
-	 */
-	if (!worker->reserves_memory)
-		madvise(buffers, (size_t)count * DMUSER_IO_MAX_BYTES, MADV_NOHUGEPAGE);
-	/* Locked as soon as all memory is, and from now on there. */
-	else
+	if (worker->reserves_memory) {
+		/* Locked as soon as all memory is, and from now on there. */
 		memset(buffers, 0, (size_t)count * DMUSER_IO_MAX_BYTES);
+	} else {
+		/*
+		 * A huge page would be two whole buffers, cleared for the first request however
+		 * small, and locked. A kernel that has none refuses, which is as good.
+		 */
+		madvise(buffers, (size_t)count * DMUSER_IO_MAX_BYTES, MADV_NOHUGEPAGE);
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		requests[i].worker = worker;
 		requests[i].buffer = buffers + (size_t)i * DMUSER_IO_MAX_BYTES;

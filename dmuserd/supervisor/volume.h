@@ -142,10 +142,10 @@ typedef void (*volume_released_fn)(void *userdata, const char *name, uid_t owner
 				   const struct failure *failure);
 
 /*
- * Creates, or finds the one of the spec's owner and name that is bound to just that container: what is bound to
- * none is somebody else's, and would end with the container. container_id NULL: bound to none; pidfd is consumed
- * in every case (-EBADF: none). Returns 0 and calls `done` later, once; or a negative errno with *failure written
- * and `done` never called.
+ * Creates, or finds the one of the spec's owner and name that is bound to just that container: what
+ * is bound to none is somebody else's, and would end with the container. container_id NULL: bound
+ * to none; pidfd is consumed in every case (-EBADF: none). Returns 0 and calls `done` later, once;
+ * or a negative errno with *failure written and `done` never called.
  */
 int volume_create(struct manager *m, const struct volume_spec *spec, const char *container_id, int pidfd,
 		  volume_created_fn done, void *userdata, struct failure *failure);
